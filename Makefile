@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The front door: "make help" lists what there is.
+
+SHELL := /bin/bash
+export BASE KDIR V TIMEOUT
+
+.NOTPARALLEL:
+.PHONY: all table deps base series tree export kunit test help clean
+
+all: table
+
+build:
+	@mkdir -p build
+
+deps: | build
+	@scripts/deps
+
+base: deps
+	@scripts/base
+
+series: base
+	@scripts/series
+
+tree: series
+	@scripts/tree series
+
+kunit: series
+	@scripts/kunit
+
+table: kunit
+	@scripts/table
+
+export: | build
+	@scripts/export
+
+test: series
+	@scripts/test
+
+clean:
+	rm -rf build
+
+help:
+	@sed -n 's/^#help# \{0,1\}//p' Makefile
+
+#help# make          show the bug and its end: the KUnit suites on the base kernel
+#help#               as it is and with the series, side by side
+#help# make test     the same as pass and fail, and the tests of the scripts
+#help# make series   compose the mails for git am: build/BASE/series
+#help# make tree     a kernel tree with the series as commits: build/BASE/linux
+#help# make export   the way back: commits in that tree become patches/BASE and the
+#help#               new files of this repository
+#help# make kunit    build both kernels and run the suites on them
+#help# make clean    remove build/
+#help#
+#help# BASE=6.1      the base kernel, one of the directories of patches/
+#help# KDIR=/path    take the base from this kernel tree, which is not written to
+#help# V=1           show the output of every step (it is in build/BASE/logs anyway)
+#help# TIMEOUT=300   seconds after which a kernel counts as hung

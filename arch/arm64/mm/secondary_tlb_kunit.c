@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * arm64's helpers that change live entries in place, called as generic code
+ * calls them: which changes reach the subscribers, and with what range.
+ */
+#include <kunit/test.h>
+#include <linux/hugetlb.h>
+#include <linux/mman.h>
+#include <linux/pgtable.h>
+#include <linux/secondary_tlb_kunit.h>
+
+#define ARM64_SUITE	"secondary_tlb_arm64"
+
+struct arm64_test {
+	struct stlb_run run;
+	struct stlb_mock mock;
+};
+
+typedef pte_t (*arm64_change_t)(pte_t pte);
+
+static pte_t arm64_same(pte_t pte)
+{
+	return pte;
+}
+
+static pte_t arm64_writable(pte_t pte)
+{
+	return pte_mkwrite(pte_mkdirty(pte));
+}
+
+/*
+ * Give the live translation other flags, with the function that generic code
+ * has for its level. @old is applied first, behind the kernel's back, so that
+ * there is something to change. Returns what the function returned.
+ */
+static int arm64_set_access_flags(struct arm64_test *t, enum stlb_level level,
+				  unsigned long va, arm64_change_t old,
+				  arm64_change_t new, int dirty)
+{
+	unsigned long size = stlb_level_size(level), i;
+	struct mm_struct *mm = t->run.mm;
+	struct vm_area_struct *vma;
+	struct stlb_leaf leaf;
+	spinlock_t *ptl;
+	pte_t *ptep;
+	int ret;
+
+	stlb_mock_arm(&t->mock, t->run.start, level);
+	ptl = t->mock.ptl;
+	KUNIT_ASSERT_NOT_NULL(t->run.test, ptl);
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, va);
+	stlb_walk(mm, ALIGN_DOWN(va, size), &leaf);
+	ptep = leaf.ptep;
+
+	spin_lock(ptl);
+	for (i = 0; i < size / stlb_entry_size(level); i++)
+		WRITE_ONCE(ptep[i], old(READ_ONCE(ptep[i])));
+	if (is_vm_hugetlb_page(vma))
+		ret = huge_ptep_set_access_flags(vma, va, ptep,
+						 new(huge_ptep_get(ptep)), dirty);
+	else if (level == STLB_PMD)
+		ret = pmdp_set_access_flags(vma, va, (pmd_t *)ptep,
+					    pte_pmd(new(READ_ONCE(*ptep))), dirty);
+	else
+		ret = ptep_set_access_flags(vma, va, ptep,
+					    new(READ_ONCE(*ptep)), dirty);
+	spin_unlock(ptl);
+	mmap_read_unlock(mm);
+
+	return ret;
+}
+
+static void arm64_expect_call(struct kunit *test, struct arm64_test *t,
+			      enum stlb_level level)
+{
+	const struct stlb_call *call = &t->mock.calls[0];
+
+	if (!t->mock.nr[STLB_CB_RANGE])
+		return;
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_RANGE], 1);
+	KUNIT_EXPECT_EQ(test, call->start, t->run.start);
+	KUNIT_EXPECT_EQ(test, call->end, t->run.start + stlb_level_size(level));
+	if (stlb_mock_sees_context())
+		KUNIT_EXPECT_TRUE(test, call->ptl_held && call->atomic);
+	if (stlb_level_size(level) != stlb_entry_size(level))
+		KUNIT_EXPECT_TRUE_MSG(test, call->clear, "called after the make");
+}
+
+static void arm64_map(struct arm64_test *t, enum stlb_level level, bool hugetlb)
+{
+	if (hugetlb) {
+		stlb_map_hugetlb(&t->run, level, MAP_PRIVATE);
+		stlb_cpu_read(&t->run, t->run.start);
+	} else {
+		stlb_map_written(&t->run, level, level == STLB_PMD);
+	}
+}
+
+/*
+ * A single entry: told if and only if the CPU TLB is invalidated for the change,
+ * which is @dirty, and if anything changed.
+ */
+static void arm64_test_entry(struct kunit *test, enum stlb_level level,
+			     bool hugetlb)
+{
+	struct arm64_test *t = test->priv;
+	unsigned int write, young;
+	unsigned long va;
+
+	arm64_map(t, level, hugetlb);
+	/* Somewhere inside: the range is that of the translation all the same. */
+	va = t->run.start + (hugetlb ? 0 : t->run.size / 2);
+
+	KUNIT_EXPECT_EQ(test, 0, arm64_set_access_flags(t, level, va, arm64_same,
+							arm64_same, 1));
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_RANGE], 0);
+
+	KUNIT_EXPECT_EQ(test, 1, arm64_set_access_flags(t, level, va, pte_mkold,
+							pte_mkyoung, 0));
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_RANGE], 0);
+
+	KUNIT_EXPECT_EQ(test, 1, arm64_set_access_flags(t, level, va,
+							pte_wrprotect,
+							arm64_writable, 0));
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_RANGE], 0);
+
+	KUNIT_EXPECT_EQ(test, 1, arm64_set_access_flags(t, level, va,
+							pte_wrprotect,
+							arm64_writable, 1));
+	write = t->mock.nr[STLB_CB_RANGE];
+	arm64_expect_call(test, t, level);
+
+	KUNIT_EXPECT_EQ(test, 1, arm64_set_access_flags(t, level, va, pte_mkold,
+							pte_mkyoung, 1));
+	young = t->mock.nr[STLB_CB_RANGE];
+	arm64_expect_call(test, t, level);
+
+	stlb_verdict(test, ARM64_SUITE, !write || !young,
+		     "%u calls for write permission, %u for the access flag",
+		     write, young);
+}
+
+static void set_access_flags_pte(struct kunit *test)
+{
+	arm64_test_entry(test, STLB_PTE, false);
+}
+
+static void set_access_flags_pmd(struct kunit *test)
+{
+	arm64_test_entry(test, STLB_PMD, false);
+}
+
+static void set_access_flags_hugetlb_pmd(struct kunit *test)
+{
+	arm64_test_entry(test, STLB_PMD, true);
+}
+
+static void set_access_flags_hugetlb_pud(struct kunit *test)
+{
+	arm64_test_entry(test, STLB_PUD, true);
+}
+
+/*
+ * A set is broken and made again whatever changes: told each time, @dirty or
+ * not, if anything changed.
+ */
+static void arm64_test_set(struct kunit *test, enum stlb_level level)
+{
+	struct arm64_test *t = test->priv;
+	unsigned int young, write;
+	unsigned long va;
+
+	arm64_map(t, level, true);
+	va = t->run.start;
+
+	KUNIT_EXPECT_EQ(test, 0, arm64_set_access_flags(t, level, va, arm64_same,
+							arm64_same, 1));
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_RANGE], 0);
+
+	KUNIT_EXPECT_EQ(test, 1, arm64_set_access_flags(t, level, va, pte_mkold,
+							pte_mkyoung, 0));
+	young = t->mock.nr[STLB_CB_RANGE];
+	arm64_expect_call(test, t, level);
+
+	KUNIT_EXPECT_EQ(test, 1, arm64_set_access_flags(t, level, va,
+							pte_wrprotect,
+							arm64_writable, 1));
+	write = t->mock.nr[STLB_CB_RANGE];
+	arm64_expect_call(test, t, level);
+
+	stlb_verdict(test, ARM64_SUITE, !young || !write,
+		     "%u calls for the access flag, %u for write permission",
+		     young, write);
+}
+
+static void set_access_flags_hugetlb_cont_pte(struct kunit *test)
+{
+	arm64_test_set(test, STLB_CONT_PTE);
+}
+
+static void set_access_flags_hugetlb_cont_pmd(struct kunit *test)
+{
+	arm64_test_set(test, STLB_CONT_PMD);
+}
+
+/*
+ * fork() write-protects: a single entry in place, for which range_end() is in
+ * time; a live set by break-before-make, which cannot wait for it.
+ */
+static void arm64_set_wrprotect(struct arm64_test *t, enum stlb_level level)
+{
+	struct stlb_leaf leaf;
+
+	stlb_map_hugetlb(&t->run, level, MAP_PRIVATE);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+	stlb_mock_arm(&t->mock, t->run.start, level);
+	KUNIT_ASSERT_NOT_NULL(t->run.test, t->mock.ptl);
+
+	spin_lock(t->mock.ptl);
+	stlb_walk(t->run.mm, t->run.start, &leaf);
+	huge_ptep_set_wrprotect(t->run.mm, t->run.start, leaf.ptep);
+	spin_unlock(t->mock.ptl);
+
+	stlb_walk(t->run.mm, t->run.start + t->run.size / 2, &leaf);
+	KUNIT_EXPECT_TRUE(t->run.test, leaf.valid && !leaf.writable);
+	KUNIT_EXPECT_EQ(t->run.test, leaf.start, t->run.start);
+}
+
+static void arm64_test_wrprotect_set(struct kunit *test, enum stlb_level level)
+{
+	struct arm64_test *t = test->priv;
+
+	arm64_set_wrprotect(t, level);
+	arm64_expect_call(test, t, level);
+	stlb_verdict(test, ARM64_SUITE, !t->mock.nr[STLB_CB_RANGE],
+		     "%u calls between break and make",
+		     t->mock.nr[STLB_CB_RANGE]);
+}
+
+static void wrprotect_hugetlb_cont_pte(struct kunit *test)
+{
+	arm64_test_wrprotect_set(test, STLB_CONT_PTE);
+}
+
+static void wrprotect_hugetlb_cont_pmd(struct kunit *test)
+{
+	arm64_test_wrprotect_set(test, STLB_CONT_PMD);
+}
+
+static void wrprotect_hugetlb_pmd(struct kunit *test)
+{
+	struct arm64_test *t = test->priv;
+
+	arm64_set_wrprotect(t, STLB_PMD);
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_RANGE], 0);
+}
+
+/* The same through fork() itself: the set's own call, then range_end(). */
+static void arm64_test_fork(struct kunit *test, enum stlb_level level)
+{
+	struct arm64_test *t = test->priv;
+	struct stlb_call *call = t->mock.calls;
+	unsigned int nr, i;
+
+	stlb_map_hugetlb(&t->run, level, MAP_PRIVATE);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+	stlb_mock_arm(&t->mock, t->run.start, level);
+	stlb_fork(&t->run, NULL);
+
+	nr = t->mock.nr[STLB_CB_RANGE];
+	KUNIT_ASSERT_GE(test, nr, 1);
+	KUNIT_ASSERT_LE(test, nr, 2);
+	for (i = 0; i < nr; i++) {
+		KUNIT_EXPECT_EQ(test, call[i].start, t->run.start);
+		KUNIT_EXPECT_EQ(test, call[i].end, t->run.start + t->run.size);
+	}
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_START], 1);
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_END], 1);
+	stlb_verdict(test, ARM64_SUITE, nr < 2 || !call[0].clear,
+		     "%u calls, the first with the set %s", nr,
+		     call[0].clear ? "clear" : "live");
+}
+
+static void fork_hugetlb_cont_pte(struct kunit *test)
+{
+	arm64_test_fork(test, STLB_CONT_PTE);
+}
+
+static void fork_hugetlb_cont_pmd(struct kunit *test)
+{
+	arm64_test_fork(test, STLB_CONT_PMD);
+}
+
+/* Filling an empty set, or clearing it for a caller that notifies: silent. */
+static void fill_and_clear_hugetlb_cont_pte(struct kunit *test)
+{
+	struct arm64_test *t = test->priv;
+	struct mm_struct *mm = t->run.mm;
+	struct vm_area_struct *vma;
+	struct stlb_leaf leaf;
+	pte_t pte;
+
+	arm64_map(t, STLB_CONT_PTE, true);
+	stlb_mock_arm(&t->mock, t->run.start, STLB_CONT_PTE);
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, t->run.start);
+	spin_lock(t->mock.ptl);
+	stlb_walk(mm, t->run.start, &leaf);
+	pte = huge_ptep_clear_flush(vma, t->run.start, leaf.ptep);
+	set_huge_pte_at(mm, t->run.start, leaf.ptep, pte);
+	spin_unlock(t->mock.ptl);
+	mmap_read_unlock(mm);
+
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_RANGE], 0);
+	stlb_walk(mm, t->run.start, &leaf);
+	KUNIT_EXPECT_EQ(test, leaf.size, t->run.size);
+}
+
+static int arm64_test_init(struct kunit *test)
+{
+	struct arm64_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+
+	if (!t)
+		return -ENOMEM;
+	test->priv = t;
+	stlb_run_init(&t->run, test);
+	return stlb_mock_register(&t->mock, t->run.mm);
+}
+
+static void arm64_test_exit(struct kunit *test)
+{
+	struct arm64_test *t = test->priv;
+
+	if (!t)
+		return;
+	stlb_mock_unregister(&t->mock);
+	stlb_run_exit(&t->run);
+}
+
+static struct kunit_case arm64_test_cases[] = {
+	KUNIT_CASE(set_access_flags_pte),
+	KUNIT_CASE(set_access_flags_pmd),
+	KUNIT_CASE(set_access_flags_hugetlb_cont_pte),
+	KUNIT_CASE(set_access_flags_hugetlb_pmd),
+	KUNIT_CASE(set_access_flags_hugetlb_cont_pmd),
+	KUNIT_CASE(set_access_flags_hugetlb_pud),
+	KUNIT_CASE(wrprotect_hugetlb_cont_pte),
+	KUNIT_CASE(wrprotect_hugetlb_cont_pmd),
+	KUNIT_CASE(wrprotect_hugetlb_pmd),
+	KUNIT_CASE(fork_hugetlb_cont_pte),
+	KUNIT_CASE(fork_hugetlb_cont_pmd),
+	KUNIT_CASE(fill_and_clear_hugetlb_cont_pte),
+	{}
+};
+
+static struct kunit_suite arm64_test_suite = {
+	.name		= ARM64_SUITE,
+	.init		= arm64_test_init,
+	.exit		= arm64_test_exit,
+	.test_cases	= arm64_test_cases,
+};
+kunit_test_suite(arm64_test_suite);

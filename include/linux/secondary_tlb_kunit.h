@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Test library: ways to make a live translation more permissive in place, and
+ * devices that cache translations.
+ *
+ * A struct stlb_scenario knows how the kernel gets a user translation to "valid
+ * and read-only for hardware" and how it is upgraded from there. A struct
+ * stlb_device is anything that caches translations of an mm. Neither knows of
+ * the other. A KUnit suite brings them together with one case per scenario, see
+ * STLB_SCENARIOS() and stlb_test_device().
+ */
+#ifndef _LINUX_SECONDARY_TLB_KUNIT_H
+#define _LINUX_SECONDARY_TLB_KUNIT_H
+
+#include <kunit/test.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/spinlock.h>
+
+struct stlb_run;
+
+/**
+ * enum stlb_level - what carries a translation
+ * @STLB_PTE: one page
+ * @STLB_CONT_PTE: a contiguous set of PTEs
+ * @STLB_PMD: a PMD block
+ * @STLB_CONT_PMD: a contiguous set of PMD blocks
+ * @STLB_PUD: a PUD block
+ *
+ * The sizes change with the page size, the levels do not.
+ */
+enum stlb_level {
+	STLB_PTE,
+	STLB_CONT_PTE,
+	STLB_PMD,
+	STLB_CONT_PMD,
+	STLB_PUD,
+};
+
+/* More than any level's set has: CONT_PTES with 16K pages. */
+#define STLB_MAX_ENTRIES	128
+
+unsigned long stlb_level_size(enum stlb_level level);
+unsigned long stlb_entry_size(enum stlb_level level);
+
+/**
+ * struct stlb_leaf - what a hardware walker finds at an address
+ * @start: first byte that the translation maps
+ * @size: bytes that it maps; a whole contiguous set counts as one translation
+ * @pfn: page frame behind @start
+ * @present: an entry that is not clear stands there
+ * @valid: the walker may use it: it is valid and its access flag is set
+ * @writable: hardware lets a write through
+ * @dbm: hardware that manages the dirty state may make it writable by itself
+ * @ptep: the entry that was read
+ */
+struct stlb_leaf {
+	unsigned long start;
+	unsigned long size;
+	unsigned long pfn;
+	bool present;
+	bool valid;
+	bool writable;
+	bool dbm;
+	pte_t *ptep;
+};
+
+void stlb_walk(struct mm_struct *mm, unsigned long va, struct stlb_leaf *leaf);
+spinlock_t *stlb_ptl(struct mm_struct *mm, unsigned long va);
+
+/**
+ * struct stlb_scenario - one way to upgrade a translation in place
+ * @name: what the case is called, ends in the level
+ * @level: what carries the translation
+ * @map: maps it and leaves it valid and read-only for hardware; sets
+ *	&stlb_run.start and &stlb_run.size. May sleep, may skip the case.
+ * @upgrade: makes it writable through the page that @va is in. May sleep.
+ * @again: after @upgrade, brings the translation back to read-only. NULL if it
+ *	is to be unmapped and mapped anew.
+ */
+struct stlb_scenario {
+	const char *name;
+	enum stlb_level level;
+	void (*map)(struct stlb_run *run);
+	void (*upgrade)(struct stlb_run *run, unsigned long va);
+	void (*again)(struct stlb_run *run);
+};
+
+/*
+ * Every scenario there is. A suite generates its cases from this list, so that
+ * none of them can forget one.
+ */
+#define STLB_SCENARIOS(X)		\
+	X(shm_store_pte)		\
+	X(shm_request_pte)		\
+	X(shm_mprotect_pte)		\
+	X(fork_store_pte)		\
+	X(fork_request_pte)		\
+	X(fork_gup_pte)			\
+	X(fork_populate_pte)		\
+	X(free_store_pte)		\
+	X(free_request_pte)		\
+	X(split_store_pte)		\
+	X(file_store_pte)		\
+	X(file_request_pte)		\
+	X(pfn_store_pte)		\
+	X(mixed_store_pte)		\
+	X(thp_fork_store_pmd)		\
+	X(thp_fork_request_pmd)		\
+	X(thp_fork_gup_pmd)		\
+	X(thp_free_store_pmd)		\
+	X(thp_free_request_pmd)		\
+	X(thp_free_touch_pmd)		\
+	X(thp_mprotect_pmd)		\
+	STLB_HUGETLB_SCENARIOS(X, cont_pte)	\
+	STLB_HUGETLB_SCENARIOS(X, pmd)		\
+	STLB_HUGETLB_SCENARIOS(X, cont_pmd)	\
+	STLB_HUGETLB_SCENARIOS(X, pud)
+
+#define STLB_HUGETLB_SCENARIOS(X, level)	\
+	X(hugetlb_private_##level)	\
+	X(hugetlb_fork_##level)		\
+	X(hugetlb_shared_##level)	\
+	X(hugetlb_mprotect_##level)	\
+	X(hugetlb_request_##level)	\
+	X(hugetlb_gup_##level)
+
+#define STLB_DECLARE_SCENARIO(_name)	\
+	extern const struct stlb_scenario stlb_##_name;
+STLB_SCENARIOS(STLB_DECLARE_SCENARIO)
+
+/**
+ * struct stlb_run - a user address space and the translation under test
+ * @test: the KUnit case
+ * @mm: the address space; the test's thread has it as its own
+ * @start: first byte of the translation, aligned to @size
+ * @size: bytes of the translation
+ * @window: first byte of what is mapped around it
+ * @window_size: bytes that are; the page before and the page after the
+ *	translation are always readable
+ * @file: the mapped file, if the scenario needs one
+ * @pages: what a PFN mapping maps, if the scenario is one
+ */
+struct stlb_run {
+	struct kunit *test;
+	struct mm_struct *mm;
+	unsigned long start;
+	unsigned long size;
+	unsigned long window;
+	unsigned long window_size;
+	struct file *file;
+	struct page *pages;
+};
+
+void stlb_run_init(struct stlb_run *run, struct kunit *test);
+void stlb_run_exit(struct stlb_run *run);
+
+/*
+ * Where in a translation the upgrade is triggered. stlb_trigger() gives the
+ * address, stlb_triggers() how many there are (one for a single page).
+ */
+unsigned int stlb_triggers(const struct stlb_run *run);
+unsigned long stlb_trigger(const struct stlb_run *run, unsigned int i);
+
+void stlb_map(struct stlb_run *run, const struct stlb_scenario *scenario);
+void stlb_upgrade(struct stlb_run *run, const struct stlb_scenario *scenario,
+		  unsigned long va);
+void stlb_unmap(struct stlb_run *run);
+
+/* Steps that scenarios are made of, for cases that are none. */
+void stlb_map_private(struct stlb_run *run, enum stlb_level level, bool thp);
+void stlb_map_hugetlb(struct stlb_run *run, enum stlb_level level, int flags);
+void stlb_map_written(struct stlb_run *run, enum stlb_level level, bool thp);
+u32 stlb_cpu_read(struct stlb_run *run, unsigned long va);
+void stlb_cpu_write(struct stlb_run *run, unsigned long va, u32 val);
+void stlb_fork(struct stlb_run *run, void (*while_alive)(struct stlb_run *run));
+long stlb_syscall(int nr, unsigned long a0, unsigned long a1, unsigned long a2,
+		  unsigned long a3);
+int stlb_page_request(struct mm_struct *mm, unsigned long va, bool write);
+
+/**
+ * struct stlb_device - something that caches translations of an mm
+ * @ops: what it can do
+ */
+struct stlb_device {
+	const struct stlb_device_ops *ops;
+};
+
+/**
+ * struct stlb_device_ops - what a device can do
+ * @name: name of the suite that drives it
+ * @read: reads through the device. Returns 0, or -EFAULT if the access is
+ *	refused although its page requests are answered.
+ * @write: the same for a write
+ * @holds: whether the device has a translation of the page at @va cached
+ * @stale: looks for a cached translation in [@start, @end) that disagrees with
+ *	the page table. Returns true and its address in @va, or false.
+ * @requests: page requests that the device made since it was attached
+ *
+ * All of them may sleep.
+ */
+struct stlb_device_ops {
+	const char *name;
+	int (*read)(struct stlb_device *dev, unsigned long va, u32 *val);
+	int (*write)(struct stlb_device *dev, unsigned long va, u32 val);
+	bool (*holds)(struct stlb_device *dev, unsigned long va);
+	bool (*stale)(struct stlb_device *dev, unsigned long start,
+		      unsigned long end, unsigned long *va);
+	unsigned long (*requests)(struct stlb_device *dev);
+};
+
+void stlb_test_device(struct stlb_run *run, const struct stlb_scenario *scenario,
+		      struct stlb_device *dev);
+
+__printf(4, 5)
+void stlb_verdict(struct kunit *test, const char *suite, bool stale,
+		  const char *fmt, ...);
+
+/**
+ * enum stlb_callback - the callbacks that the mock tells apart
+ * @STLB_CB_RANGE: invalidate_range()
+ * @STLB_CB_START: invalidate_range_start()
+ * @STLB_CB_END: invalidate_range_end()
+ * @STLB_CB_OTHER: any other one
+ * @STLB_NR_CB: how many there are
+ */
+enum stlb_callback {
+	STLB_CB_RANGE,
+	STLB_CB_START,
+	STLB_CB_END,
+	STLB_CB_OTHER,
+	STLB_NR_CB,
+};
+
+/**
+ * struct stlb_call - one invalidate_range() call as the mock saw it
+ * @start: first byte
+ * @end: end of the range, exclusive
+ * @ptl_held: the caller held the PTL of the armed translation (lockdep's word)
+ * @atomic: the caller was not allowed to sleep
+ * @clear: every entry of the armed translation was clear
+ * @writable: every entry of the armed translation let writes through
+ */
+struct stlb_call {
+	unsigned long start;
+	unsigned long end;
+	bool ptl_held;
+	bool atomic;
+	bool clear;
+	bool writable;
+};
+
+/**
+ * struct stlb_mock - a subscriber that records what it is told
+ * @mn: the subscription
+ * @nr: calls per callback since the mock was armed
+ * @calls: the first invalidate_range() calls since then
+ * @ptl: the lock that guards the armed translation
+ * @start: first byte of the armed translation
+ * @level: its level
+ * @lock: guards what is recorded
+ */
+struct stlb_mock {
+	struct mmu_notifier mn;
+	unsigned int nr[STLB_NR_CB];
+	struct stlb_call calls[16];
+	spinlock_t *ptl;
+	unsigned long start;
+	enum stlb_level level;
+	spinlock_t lock;
+};
+
+int stlb_mock_register(struct stlb_mock *mock, struct mm_struct *mm);
+int stlb_mock_register_range_only(struct stlb_mock *mock, struct mm_struct *mm);
+void stlb_mock_unregister(struct stlb_mock *mock);
+void stlb_mock_arm(struct stlb_mock *mock, unsigned long start,
+		   enum stlb_level level);
+bool stlb_mock_sees_context(void);
+
+/**
+ * struct stlb_soft_entry - translations that the software TLB holds
+ * @start: first byte
+ * @end: end, exclusive
+ * @pfn: page frame behind @start
+ * @writable: what the walk found
+ */
+struct stlb_soft_entry {
+	unsigned long start;
+	unsigned long end;
+	unsigned long pfn;
+	bool writable;
+};
+
+/**
+ * struct stlb_soft - a TLB in software that shares the page table of an mm
+ * @dev: the device
+ * @mn: the subscription
+ * @lock: guards the entries; held over an access, so that an invalidation
+ *	returns only when no access uses what it removed (as CMD_SYNC does)
+ * @entry: what is cached
+ * @nr: how many entries there are
+ * @requests: page requests made
+ * @deaf: self test: ignore invalidations
+ * @shorten: self test: bytes to drop from the end of each invalidation
+ */
+struct stlb_soft {
+	struct stlb_device dev;
+	struct mmu_notifier mn;
+	spinlock_t lock;
+	struct stlb_soft_entry entry[64];
+	unsigned int nr;
+	unsigned long requests;
+	bool deaf;
+	unsigned long shorten;
+};
+
+int stlb_soft_register(struct stlb_soft *soft, struct mm_struct *mm);
+void stlb_soft_unregister(struct stlb_soft *soft);
+
+#endif /* _LINUX_SECONDARY_TLB_KUNIT_H */

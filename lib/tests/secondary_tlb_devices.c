@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices for tests of secondary TLBs: a subscriber that records what it is
+ * told, and a TLB in software that is as wrong as hardware would be when it is
+ * not told.
+ */
+#include <linux/highmem.h>
+#include <linux/lockdep.h>
+#include <linux/mmu_notifier.h>
+#include <linux/preempt.h>
+#include <linux/secondary_tlb_kunit.h>
+
+static struct stlb_mock *stlb_to_mock(struct mmu_notifier *mn)
+{
+	return container_of(mn, struct stlb_mock, mn);
+}
+
+static void stlb_mock_count(struct mmu_notifier *mn, enum stlb_callback cb)
+{
+	struct stlb_mock *mock = stlb_to_mock(mn);
+
+	spin_lock(&mock->lock);
+	mock->nr[cb]++;
+	spin_unlock(&mock->lock);
+}
+
+static bool stlb_lock_held(spinlock_t *lock)
+{
+#ifdef CONFIG_LOCKDEP
+	return lock && lockdep_is_held(lock) == LOCK_STATE_HELD;
+#else
+	return false;
+#endif
+}
+
+/**
+ * stlb_mock_sees_context() - whether the mock can tell its caller's context
+ *
+ * Return: true if this kernel has lockdep and counts preemption.
+ */
+bool stlb_mock_sees_context(void)
+{
+	return IS_ENABLED(CONFIG_LOCKDEP) && IS_ENABLED(CONFIG_PREEMPT_COUNT);
+}
+
+static void stlb_mock_range(struct mmu_notifier *mn, struct mm_struct *mm,
+			    unsigned long start, unsigned long end)
+{
+	struct stlb_mock *mock = stlb_to_mock(mn);
+	unsigned long size = stlb_level_size(mock->level);
+	unsigned long step = stlb_entry_size(mock->level);
+	struct stlb_call call = {
+		.start		= start,
+		.end		= end,
+		.atomic		= in_atomic(),
+		.ptl_held	= stlb_lock_held(mock->ptl),
+		.clear		= true,
+		.writable	= true,
+	};
+	struct stlb_leaf leaf;
+	unsigned long va;
+
+	/* The armed translation, not the range: that may be anything. */
+	for (va = mock->start; va < mock->start + size; va += step) {
+		stlb_walk(mm, va, &leaf);
+		call.clear &= !leaf.present;
+		call.writable &= leaf.valid && leaf.writable;
+	}
+
+	spin_lock(&mock->lock);
+	if (mock->nr[STLB_CB_RANGE] < ARRAY_SIZE(mock->calls))
+		mock->calls[mock->nr[STLB_CB_RANGE]] = call;
+	mock->nr[STLB_CB_RANGE]++;
+	spin_unlock(&mock->lock);
+}
+
+static int stlb_mock_range_start(struct mmu_notifier *mn,
+				 const struct mmu_notifier_range *range)
+{
+	stlb_mock_count(mn, STLB_CB_START);
+	return 0;
+}
+
+static void stlb_mock_range_end(struct mmu_notifier *mn,
+				const struct mmu_notifier_range *range)
+{
+	stlb_mock_count(mn, STLB_CB_END);
+}
+
+static int stlb_mock_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
+				 unsigned long start, unsigned long end)
+{
+	stlb_mock_count(mn, STLB_CB_OTHER);
+	return 0;
+}
+
+static int stlb_mock_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
+				unsigned long va)
+{
+	stlb_mock_count(mn, STLB_CB_OTHER);
+	return 0;
+}
+
+static void stlb_mock_change_pte(struct mmu_notifier *mn, struct mm_struct *mm,
+				 unsigned long va, pte_t pte)
+{
+	stlb_mock_count(mn, STLB_CB_OTHER);
+}
+
+static void stlb_mock_release(struct mmu_notifier *mn, struct mm_struct *mm)
+{
+	stlb_mock_count(mn, STLB_CB_OTHER);
+}
+
+static const struct mmu_notifier_ops stlb_mock_ops = {
+	.invalidate_range	= stlb_mock_range,
+	.invalidate_range_start	= stlb_mock_range_start,
+	.invalidate_range_end	= stlb_mock_range_end,
+	.clear_flush_young	= stlb_mock_flush_young,
+	.clear_young		= stlb_mock_flush_young,
+	.test_young		= stlb_mock_test_young,
+	.change_pte		= stlb_mock_change_pte,
+	.release		= stlb_mock_release,
+};
+
+/* What a secondary MMU with page tables of its own has, such as KVM. */
+static const struct mmu_notifier_ops stlb_mock_range_only_ops = {
+	.invalidate_range_start	= stlb_mock_range_start,
+	.invalidate_range_end	= stlb_mock_range_end,
+	.clear_flush_young	= stlb_mock_flush_young,
+	.clear_young		= stlb_mock_flush_young,
+	.test_young		= stlb_mock_test_young,
+	.change_pte		= stlb_mock_change_pte,
+};
+
+static int __stlb_mock_register(struct stlb_mock *mock, struct mm_struct *mm,
+				const struct mmu_notifier_ops *ops)
+{
+	*mock = (struct stlb_mock){ .mn.ops = ops };
+	spin_lock_init(&mock->lock);
+	return mmu_notifier_register(&mock->mn, mm);
+}
+
+/**
+ * stlb_mock_register() - subscribe a mock that has every callback
+ * @mock: the mock
+ * @mm: the address space; its users must not go away meanwhile
+ *
+ * Context: may sleep. Return: 0 or -ENOMEM or -EINTR.
+ */
+int stlb_mock_register(struct stlb_mock *mock, struct mm_struct *mm)
+{
+	return __stlb_mock_register(mock, mm, &stlb_mock_ops);
+}
+
+/**
+ * stlb_mock_register_range_only() - subscribe a mock without invalidate_range()
+ * @mock: the mock
+ * @mm: the address space; its users must not go away meanwhile
+ *
+ * Context: may sleep. Return: 0 or -ENOMEM or -EINTR.
+ */
+int stlb_mock_register_range_only(struct stlb_mock *mock, struct mm_struct *mm)
+{
+	return __stlb_mock_register(mock, mm, &stlb_mock_range_only_ops);
+}
+
+/**
+ * stlb_mock_unregister() - end a subscription, if there is one
+ * @mock: the mock
+ *
+ * Context: may sleep.
+ */
+void stlb_mock_unregister(struct stlb_mock *mock)
+{
+	if (mock->mn.mm)
+		mmu_notifier_unregister(&mock->mn, mock->mn.mm);
+	mock->mn.mm = NULL;
+}
+
+/**
+ * stlb_mock_arm() - forget what was recorded and watch a translation
+ * @mock: the mock
+ * @start: first byte of the translation
+ * @level: its level
+ *
+ * Context: may sleep.
+ */
+void stlb_mock_arm(struct stlb_mock *mock, unsigned long start,
+		   enum stlb_level level)
+{
+	spinlock_t *ptl = stlb_ptl(mock->mn.mm, start);
+
+	spin_lock(&mock->lock);
+	memset(mock->nr, 0, sizeof(mock->nr));
+	memset(mock->calls, 0, sizeof(mock->calls));
+	mock->ptl = ptl;
+	mock->start = start;
+	mock->level = level;
+	spin_unlock(&mock->lock);
+}
+
+/* How often a device asks before it is called stuck. */
+#define STLB_SOFT_RETRIES	3
+
+static struct stlb_soft *stlb_to_soft(struct stlb_device *dev)
+{
+	return container_of(dev, struct stlb_soft, dev);
+}
+
+static struct stlb_soft_entry *stlb_soft_find(struct stlb_soft *soft,
+					      unsigned long va)
+{
+	struct stlb_soft_entry *e;
+
+	for (e = soft->entry; e < soft->entry + soft->nr; e++)
+		if (va >= e->start && va < e->end)
+			return e;
+	return NULL;
+}
+
+/*
+ * Cache a translation. A TLB may hold a block or a set as one entry or in any
+ * number of pieces, down to the page (Arm ARM DDI 0487, D8.13; an ATC gets
+ * whatever the translation agent likes to return). The one that forgives least
+ * holds every page on its own, and loses those only that an invalidation names;
+ * so pieces of an older walk stay, and this one fills the gap around @va.
+ */
+static struct stlb_soft_entry *stlb_soft_fill(struct stlb_soft *soft,
+					      unsigned long va,
+					      const struct stlb_leaf *leaf)
+{
+	unsigned long start = leaf->start, end = leaf->start + leaf->size;
+	struct stlb_soft_entry *e;
+
+	for (e = soft->entry; e < soft->entry + soft->nr; e++) {
+		if (e->end <= va)
+			start = max(start, e->end);
+		else
+			end = min(end, e->start);
+	}
+	if (WARN_ON_ONCE(soft->nr == ARRAY_SIZE(soft->entry)))
+		return NULL;
+
+	e = soft->entry + soft->nr++;
+	*e = (struct stlb_soft_entry){
+		.start		= start,
+		.end		= end,
+		.pfn		= leaf->pfn + ((start - leaf->start) >> PAGE_SHIFT),
+		.writable	= leaf->writable,
+	};
+	return e;
+}
+
+static void stlb_soft_range(struct mmu_notifier *mn, struct mm_struct *mm,
+			    unsigned long start, unsigned long end)
+{
+	struct stlb_soft *soft = container_of(mn, struct stlb_soft, mn);
+	struct stlb_soft_entry *e, head, tail;
+	unsigned int i;
+
+	if (READ_ONCE(soft->deaf))
+		return;
+
+	/* An empty gather says (~0, ~0) and means everything. */
+	if (start >= end) {
+		start = 0;
+		end = ULONG_MAX;
+	}
+	end -= min(end - start, READ_ONCE(soft->shorten));
+
+	/* What is left of an entry on either side of the range stays. */
+	spin_lock(&soft->lock);
+	for (i = soft->nr; i-- > 0; ) {
+		e = soft->entry + i;
+		if (e->end <= start || e->start >= end)
+			continue;
+
+		head = tail = *e;
+		*e = soft->entry[--soft->nr];
+		head.end = ALIGN_DOWN(start, PAGE_SIZE);
+		if (head.start < head.end)
+			soft->entry[soft->nr++] = head;
+		if (tail.end > end) {
+			tail.start = PAGE_ALIGN(end);
+			tail.pfn += (tail.start - head.start) >> PAGE_SHIFT;
+			if (tail.start < tail.end &&
+			    !WARN_ON_ONCE(soft->nr == ARRAY_SIZE(soft->entry)))
+				soft->entry[soft->nr++] = tail;
+		}
+	}
+	spin_unlock(&soft->lock);
+}
+
+static void stlb_soft_release(struct mmu_notifier *mn, struct mm_struct *mm)
+{
+	struct stlb_soft *soft = container_of(mn, struct stlb_soft, mn);
+
+	spin_lock(&soft->lock);
+	soft->nr = 0;
+	spin_unlock(&soft->lock);
+}
+
+static const struct mmu_notifier_ops stlb_soft_ops = {
+	.invalidate_range	= stlb_soft_range,
+	.release		= stlb_soft_release,
+};
+
+/*
+ * One attempt: translate, through the cache if it has an answer, and access
+ * memory. The walk happens under the TLB's lock: an invalidation for a change
+ * that the walk did not see waits, and finds what the walk filled in.
+ */
+static bool stlb_soft_try(struct stlb_soft *soft, unsigned long va, bool write,
+			  u32 *val)
+{
+	struct mm_struct *mm = soft->mn.mm;
+	struct stlb_soft_entry *e;
+	struct stlb_leaf leaf;
+	bool done = false;
+	u32 *word;
+
+	mmap_read_lock(mm);
+	spin_lock(&soft->lock);
+	e = stlb_soft_find(soft, va);
+	if (!e && vma_lookup(mm, va)) {
+		stlb_walk(mm, va, &leaf);
+		if (leaf.valid)
+			e = stlb_soft_fill(soft, va, &leaf);
+	}
+	if (e && (!write || e->writable)) {
+		word = kmap_local_page(pfn_to_page(e->pfn +
+						   ((va - e->start) >> PAGE_SHIFT)));
+		word += offset_in_page(va) / sizeof(*word);
+		if (write)
+			WRITE_ONCE(*word, *val);
+		else
+			*val = READ_ONCE(*word);
+		kunmap_local(word);
+		done = true;
+	}
+	spin_unlock(&soft->lock);
+	mmap_read_unlock(mm);
+
+	return done;
+}
+
+static int stlb_soft_access(struct stlb_device *dev, unsigned long va,
+			    bool write, u32 *val)
+{
+	struct stlb_soft *soft = stlb_to_soft(dev);
+	unsigned int retries = 0;
+
+	while (!stlb_soft_try(soft, va, write, val)) {
+		if (retries++ == STLB_SOFT_RETRIES)
+			return -EFAULT;
+		soft->requests++;
+		if (stlb_page_request(soft->mn.mm, va, write))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static int stlb_soft_read(struct stlb_device *dev, unsigned long va, u32 *val)
+{
+	return stlb_soft_access(dev, va, false, val);
+}
+
+static int stlb_soft_write(struct stlb_device *dev, unsigned long va, u32 val)
+{
+	return stlb_soft_access(dev, va, true, &val);
+}
+
+static bool stlb_soft_holds(struct stlb_device *dev, unsigned long va)
+{
+	struct stlb_soft *soft = stlb_to_soft(dev);
+	bool held;
+
+	spin_lock(&soft->lock);
+	held = stlb_soft_find(soft, va);
+	spin_unlock(&soft->lock);
+	return held;
+}
+
+static bool stlb_soft_stale(struct stlb_device *dev, unsigned long start,
+			    unsigned long end, unsigned long *va)
+{
+	struct stlb_soft *soft = stlb_to_soft(dev);
+	struct mm_struct *mm = soft->mn.mm;
+	struct stlb_soft_entry *e;
+	struct stlb_leaf leaf;
+	bool stale = false;
+	unsigned long pfn;
+
+	mmap_read_lock(mm);
+	spin_lock(&soft->lock);
+	for (e = soft->entry; e < soft->entry + soft->nr && !stale; e++) {
+		*va = max(e->start, start);
+		while (*va < min(e->end, end)) {
+			stlb_walk(mm, *va, &leaf);
+			pfn = leaf.pfn + ((*va - leaf.start) >> PAGE_SHIFT);
+			stale = !leaf.valid || leaf.writable != e->writable ||
+				pfn != e->pfn + ((*va - e->start) >> PAGE_SHIFT);
+			if (stale)
+				break;
+			*va = leaf.start + leaf.size;
+		}
+	}
+	spin_unlock(&soft->lock);
+	mmap_read_unlock(mm);
+
+	return stale;
+}
+
+static unsigned long stlb_soft_requests(struct stlb_device *dev)
+{
+	return stlb_to_soft(dev)->requests;
+}
+
+static const struct stlb_device_ops stlb_soft_dev_ops = {
+	.name		= "secondary_tlb_soft",
+	.read		= stlb_soft_read,
+	.write		= stlb_soft_write,
+	.holds		= stlb_soft_holds,
+	.stale		= stlb_soft_stale,
+	.requests	= stlb_soft_requests,
+};
+
+/**
+ * stlb_soft_register() - let a software TLB share an address space
+ * @soft: the TLB, starts empty
+ * @mm: the address space; its users must not go away meanwhile
+ *
+ * Context: may sleep. Return: 0 or -ENOMEM or -EINTR.
+ */
+int stlb_soft_register(struct stlb_soft *soft, struct mm_struct *mm)
+{
+	*soft = (struct stlb_soft){
+		.dev.ops	= &stlb_soft_dev_ops,
+		.mn.ops		= &stlb_soft_ops,
+	};
+	spin_lock_init(&soft->lock);
+	return mmu_notifier_register(&soft->mn, mm);
+}
+
+/**
+ * stlb_soft_unregister() - end a subscription, if there is one
+ * @soft: the TLB
+ *
+ * Context: may sleep.
+ */
+void stlb_soft_unregister(struct stlb_soft *soft)
+{
+	if (soft->mn.mm)
+		mmu_notifier_unregister(&soft->mn, soft->mn.mm);
+	soft->mn.mm = NULL;
+}

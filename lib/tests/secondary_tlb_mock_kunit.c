@@ -1,0 +1,634 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Permission upgrades seen by a subscriber that records what it is told: how
+ * often, for which range, in which context, and in which order with the page
+ * table.
+ */
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/mman.h>
+#include <linux/secondary_tlb_kunit.h>
+#include <linux/unistd.h>
+
+#define MOCK_SUITE	"secondary_tlb_mock"
+
+/* @range_only stands for KVM: it must not notice an upgrade. */
+struct mock_test {
+	struct stlb_run run;
+	struct stlb_mock mock;
+	struct stlb_mock range_only;
+};
+
+static void mock_arm(struct mock_test *t, enum stlb_level level)
+{
+	stlb_mock_arm(&t->mock, t->run.start, level);
+	stlb_mock_arm(&t->range_only, t->run.start, level);
+}
+
+static void mock_expect_silent(struct kunit *test, struct stlb_mock *mock)
+{
+	KUNIT_EXPECT_EQ(test, mock->nr[STLB_CB_START], 0);
+	KUNIT_EXPECT_EQ(test, mock->nr[STLB_CB_END], 0);
+	KUNIT_EXPECT_EQ(test, mock->nr[STLB_CB_OTHER], 0);
+}
+
+/* The one call that an upgrade makes. */
+static void mock_expect_upgrade(struct kunit *test, struct mock_test *t,
+				const struct stlb_scenario *scenario)
+{
+	const struct stlb_call *call = &t->mock.calls[0];
+	enum stlb_level level = scenario->level;
+
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_RANGE], 1);
+	KUNIT_EXPECT_EQ(test, call->start, t->run.start);
+	KUNIT_EXPECT_EQ(test, call->end, t->run.start + t->run.size);
+	if (stlb_mock_sees_context()) {
+		KUNIT_EXPECT_TRUE(test, call->ptl_held);
+		KUNIT_EXPECT_TRUE(test, call->atomic);
+	}
+	/* After the make, but for sets: those between break and make. */
+	if (stlb_entry_size(level) == stlb_level_size(level))
+		KUNIT_EXPECT_TRUE(test, call->writable);
+	else
+		KUNIT_EXPECT_TRUE(test, call->clear);
+}
+
+static void mock_test_scenario(struct kunit *test,
+			       const struct stlb_scenario *scenario)
+{
+	struct mock_test *t = test->priv;
+	unsigned int i, missed = 0;
+
+	for (i = 0; !i || i < stlb_triggers(&t->run); i++) {
+		stlb_map(&t->run, scenario);
+		mock_arm(t, scenario->level);
+		stlb_upgrade(&t->run, scenario, stlb_trigger(&t->run, i));
+
+		if (t->mock.nr[STLB_CB_RANGE])
+			mock_expect_upgrade(test, t, scenario);
+		else
+			missed++;
+		mock_expect_silent(test, &t->mock);
+		mock_expect_silent(test, &t->range_only);
+	}
+	stlb_verdict(test, MOCK_SUITE, missed, "%u of %u upgrades without a call",
+		     missed, i);
+}
+
+#define MOCK_CASE(_name)						\
+	static void _name(struct kunit *test)				\
+	{								\
+		mock_test_scenario(test, &stlb_##_name);		\
+	}
+STLB_SCENARIOS(MOCK_CASE)
+
+/* The two instruments that the cases above trust. */
+static void sees_context(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+	struct stlb_call *call = t->mock.calls;
+
+	if (!stlb_mock_sees_context())
+		kunit_skip(test, "needs PROVE_LOCKING and PREEMPT_COUNT");
+
+	stlb_map(&t->run, &stlb_shm_store_pte);
+	mock_arm(t, STLB_PTE);
+
+	mmu_notifier_invalidate_range(t->run.mm, t->run.start,
+				      t->run.start + PAGE_SIZE);
+	spin_lock(t->mock.ptl);
+	mmu_notifier_invalidate_range(t->run.mm, t->run.start,
+				      t->run.start + PAGE_SIZE);
+	spin_unlock(t->mock.ptl);
+	preempt_disable();
+	mmu_notifier_invalidate_range(t->run.mm, t->run.start,
+				      t->run.start + PAGE_SIZE);
+	preempt_enable();
+
+	KUNIT_EXPECT_FALSE(test, call[0].ptl_held);
+	KUNIT_EXPECT_FALSE(test, call[0].atomic);
+	KUNIT_EXPECT_TRUE(test, call[1].ptl_held);
+	KUNIT_EXPECT_TRUE(test, call[1].atomic);
+	KUNIT_EXPECT_FALSE(test, call[2].ptl_held);
+	KUNIT_EXPECT_TRUE(test, call[2].atomic);
+	KUNIT_EXPECT_FALSE(test, call[0].writable);
+	KUNIT_EXPECT_FALSE(test, call[0].clear);
+}
+
+static void two_subscribers(struct kunit *test)
+{
+	const struct stlb_scenario *scenario = &stlb_shm_store_pte;
+	struct mock_test *t = test->priv;
+	struct stlb_mock *second;
+	unsigned int first_calls, second_calls;
+
+	second = kunit_kzalloc(test, sizeof(*second), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, second);
+	stlb_map(&t->run, scenario);
+	KUNIT_ASSERT_EQ(test, 0, stlb_mock_register(second, t->run.mm));
+	mock_arm(t, scenario->level);
+	stlb_mock_arm(second, t->run.start, scenario->level);
+
+	stlb_upgrade(&t->run, scenario, t->run.start);
+	first_calls = t->mock.nr[STLB_CB_RANGE];
+	second_calls = second->nr[STLB_CB_RANGE];
+	if (second_calls) {
+		KUNIT_EXPECT_EQ(test, second->calls[0].start, t->run.start);
+		KUNIT_EXPECT_EQ(test, second->calls[0].end,
+				t->run.start + t->run.size);
+	}
+	stlb_mock_unregister(second);
+
+	KUNIT_EXPECT_EQ(test, first_calls, second_calls);
+	stlb_verdict(test, MOCK_SUITE, !first_calls && !second_calls,
+		     "%u and %u calls", first_calls, second_calls);
+}
+
+struct mock_storm {
+	struct mm_struct *mm;
+	unsigned long va;
+	unsigned long upgrades;
+	bool failed;
+};
+
+/* Upgrades, each after the entry was zapped and read in again. */
+static int mock_storm_thread(void *data)
+{
+	struct mock_storm *storm = data;
+	u32 __user *word = (u32 __user *)storm->va;
+	u32 val;
+
+	kthread_use_mm(storm->mm);
+	while (!kthread_should_stop()) {
+		if (stlb_syscall(__NR_madvise, storm->va, PAGE_SIZE,
+				 MADV_DONTNEED, 0) ||
+		    get_user(val, word) || put_user(val, word))
+			WRITE_ONCE(storm->failed, true);
+		WRITE_ONCE(storm->upgrades, storm->upgrades + 1);
+		cond_resched();
+	}
+	kthread_unuse_mm(storm->mm);
+	return 0;
+}
+
+static bool mock_storm_goes_on(struct mock_storm *storm)
+{
+	unsigned long target = READ_ONCE(storm->upgrades) + 100;
+	unsigned int ms;
+
+	for (ms = 0; ms < 10000; ms++) {
+		if (READ_ONCE(storm->upgrades) >= target)
+			return true;
+		msleep(1);
+	}
+	return false;
+}
+
+/* Once unregistration has returned the subscriber is on its own. */
+static void unregister_in_storm(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+	struct mock_storm storm = { .mm = t->run.mm };
+	struct task_struct *thread;
+	struct stlb_mock *mock;
+	unsigned int round, calls;
+	bool alive = true;
+
+	mock = kunit_kzalloc(test, sizeof(*mock), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, mock);
+	stlb_map(&t->run, &stlb_shm_store_pte);
+	storm.va = t->run.start;
+	thread = kthread_run(mock_storm_thread, &storm, "stlb_storm");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(thread));
+
+	for (round = 0; round < 10 && alive; round++) {
+		if (stlb_mock_register(mock, t->run.mm)) {
+			alive = false;
+			break;
+		}
+		alive = mock_storm_goes_on(&storm);
+		stlb_mock_unregister(mock);
+		calls = mock->nr[STLB_CB_RANGE];
+		KUNIT_EXPECT_GT(test, calls, 0);
+		alive &= mock_storm_goes_on(&storm);
+		KUNIT_EXPECT_EQ(test, calls, mock->nr[STLB_CB_RANGE]);
+	}
+	kthread_stop(thread);
+
+	KUNIT_EXPECT_TRUE(test, alive);
+	KUNIT_EXPECT_FALSE(test, storm.failed);
+}
+
+/*
+ * What must not notify, or must go on notifying as it does without the series:
+ * the expected calls are those of Linux 6.1, from the code named with each.
+ */
+static void mock_expect_calls(struct kunit *test, struct mock_test *t,
+			      unsigned int nr, unsigned long start,
+			      unsigned long end)
+{
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_RANGE], nr);
+	for (i = 0; i < min(nr, t->mock.nr[STLB_CB_RANGE]); i++) {
+		KUNIT_EXPECT_EQ(test, t->mock.calls[i].start, start);
+		KUNIT_EXPECT_EQ(test, t->mock.calls[i].end, end);
+	}
+}
+
+static void mock_expect_none(struct kunit *test, struct mock_test *t)
+{
+	mock_expect_calls(test, t, 0, 0, 0);
+	mock_expect_silent(test, &t->mock);
+	mock_expect_silent(test, &t->range_only);
+}
+
+/* do_anonymous_page(), do_huge_pmd_anonymous_page(), hugetlb_no_page() */
+static void mock_test_first_touch(struct kunit *test, struct mock_test *t,
+				  enum stlb_level level)
+{
+	mock_arm(t, level);
+	stlb_cpu_read(&t->run, t->run.start);
+	mock_expect_none(test, t);
+	stlb_unmap(&t->run);
+}
+
+static void first_touch_pte(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_private(&t->run, STLB_PTE, false);
+	mock_test_first_touch(test, t, STLB_PTE);
+
+	stlb_map_private(&t->run, STLB_PTE, false);
+	mock_arm(t, STLB_PTE);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+	mock_expect_none(test, t);
+}
+
+static void first_touch_pmd(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_private(&t->run, STLB_PMD, true);
+	mock_arm(t, STLB_PMD);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+	mock_expect_none(test, t);
+}
+
+#define MOCK_FIRST_TOUCH(_level, _enum)					\
+	static void first_touch_hugetlb_##_level(struct kunit *test)	\
+	{								\
+		struct mock_test *t = test->priv;			\
+									\
+		stlb_map_hugetlb(&t->run, _enum, MAP_PRIVATE);		\
+		mock_test_first_touch(test, t, _enum);			\
+		stlb_map_hugetlb(&t->run, _enum, MAP_SHARED);		\
+		mock_test_first_touch(test, t, _enum);			\
+	}
+MOCK_FIRST_TOUCH(cont_pte, STLB_CONT_PTE)
+MOCK_FIRST_TOUCH(pmd, STLB_PMD)
+MOCK_FIRST_TOUCH(cont_pmd, STLB_CONT_PMD)
+
+/*
+ * The exception: a first write to private hugetlb memory. hugetlb_no_page() maps
+ * the page read-only, and has hugetlb_wp() upgrade it under the same PTL. For
+ * that moment a secondary TLB can walk the read-only entry, so this is an
+ * upgrade as any other.
+ */
+static void mock_test_first_write(struct kunit *test, enum stlb_level level)
+{
+	struct mock_test *t = test->priv;
+	struct stlb_call *call = t->mock.calls;
+	unsigned int calls;
+
+	stlb_map_hugetlb(&t->run, level, MAP_PRIVATE);
+	mock_arm(t, level);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+
+	calls = t->mock.nr[STLB_CB_RANGE];
+	mock_expect_calls(test, t, min(calls, 1U), t->run.start,
+			  t->run.start + t->run.size);
+	if (calls && stlb_mock_sees_context())
+		KUNIT_EXPECT_TRUE(test, call->atomic);
+	if (calls && stlb_entry_size(level) == t->run.size)
+		KUNIT_EXPECT_TRUE(test, call->writable);
+	else if (calls)
+		KUNIT_EXPECT_TRUE(test, call->clear);
+	mock_expect_silent(test, &t->mock);
+	mock_expect_silent(test, &t->range_only);
+	stlb_verdict(test, MOCK_SUITE, !calls, "%u calls", calls);
+}
+
+static void first_write_hugetlb_cont_pte(struct kunit *test)
+{
+	mock_test_first_write(test, STLB_CONT_PTE);
+}
+
+static void first_write_hugetlb_pmd(struct kunit *test)
+{
+	mock_test_first_write(test, STLB_PMD);
+}
+
+/* A fault on what is writable already changes nothing, and tells nobody. */
+static void mock_test_no_change(struct kunit *test, struct mock_test *t,
+				enum stlb_level level)
+{
+	mock_arm(t, level);
+	KUNIT_EXPECT_EQ(test, 0,
+			stlb_page_request(t->run.mm, t->run.start, true));
+	KUNIT_EXPECT_EQ(test, 0,
+			stlb_page_request(t->run.mm, t->run.start, false));
+	stlb_cpu_write(&t->run, t->run.start, 2);
+	mock_expect_none(test, t);
+}
+
+static void no_change_pte(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_written(&t->run, STLB_PTE, false);
+	mock_test_no_change(test, t, STLB_PTE);
+}
+
+static void no_change_pmd(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_written(&t->run, STLB_PMD, true);
+	mock_test_no_change(test, t, STLB_PMD);
+}
+
+#define MOCK_NO_CHANGE(_level, _enum)					\
+	static void no_change_hugetlb_##_level(struct kunit *test)	\
+	{								\
+		struct mock_test *t = test->priv;			\
+									\
+		stlb_map_hugetlb(&t->run, _enum, MAP_PRIVATE);		\
+		stlb_cpu_write(&t->run, t->run.start, 1);		\
+		mock_test_no_change(test, t, _enum);			\
+	}
+MOCK_NO_CHANGE(cont_pte, STLB_CONT_PTE)
+MOCK_NO_CHANGE(pmd, STLB_PMD)
+MOCK_NO_CHANGE(cont_pmd, STLB_CONT_PMD)
+MOCK_NO_CHANGE(pud, STLB_PUD)
+
+/* The access flag alone: an entry without it was never cached. */
+static void mock_test_young(struct kunit *test, struct mock_test *t,
+			    enum stlb_level level)
+{
+	struct stlb_leaf leaf;
+
+	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_madvise, t->run.start,
+					       t->run.size, MADV_COLD, 0));
+	stlb_walk(t->run.mm, t->run.start, &leaf);
+	KUNIT_ASSERT_TRUE(test, leaf.present);
+	KUNIT_ASSERT_EQ(test, leaf.size, t->run.size);
+	KUNIT_ASSERT_FALSE_MSG(test, leaf.valid, "the entry is not old");
+
+	mock_arm(t, level);
+	stlb_cpu_read(&t->run, t->run.start);
+	stlb_walk(t->run.mm, t->run.start, &leaf);
+	KUNIT_ASSERT_TRUE(test, leaf.valid);
+	mock_expect_none(test, t);
+}
+
+static void young_pte(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_written(&t->run, STLB_PTE, false);
+	mock_test_young(test, t, STLB_PTE);
+}
+
+static void young_pmd(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_written(&t->run, STLB_PMD, true);
+	mock_test_young(test, t, STLB_PMD);
+}
+
+static void mock_cow_while_shared(struct stlb_run *run)
+{
+	struct mock_test *t = container_of(run, struct mock_test, run);
+
+	mock_arm(t, run->size == PAGE_SIZE ? STLB_PTE : STLB_CONT_PTE);
+	stlb_cpu_write(run, run->start, 3);
+}
+
+static void mock_expect_cow(struct kunit *test, struct mock_test *t,
+			    unsigned int calls)
+{
+	mock_expect_calls(test, t, calls, t->run.start,
+			  t->run.start + t->run.size);
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_START], 1);
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_END], 1);
+	KUNIT_EXPECT_EQ(test, t->range_only.nr[STLB_CB_START], 1);
+	KUNIT_EXPECT_EQ(test, t->range_only.nr[STLB_CB_END], 1);
+}
+
+/* wp_page_copy(): ptep_clear_flush_notify() and range_only_end() */
+static void cow_copy_pte(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_written(&t->run, STLB_PTE, false);
+	stlb_fork(&t->run, mock_cow_while_shared);
+	mock_expect_cow(test, t, 1);
+}
+
+static void cow_zero_page_pte(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_private(&t->run, STLB_PTE, false);
+	stlb_cpu_read(&t->run, t->run.start);
+	mock_arm(t, STLB_PTE);
+	stlb_cpu_write(&t->run, t->run.start, 3);
+	mock_expect_cow(test, t, 1);
+}
+
+/* hugetlb_wp(): huge_ptep_clear_flush(), a call, and another by range_end() */
+static void cow_copy_hugetlb_cont_pte(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_hugetlb(&t->run, STLB_CONT_PTE, MAP_PRIVATE);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+	stlb_fork(&t->run, mock_cow_while_shared);
+	mock_expect_cow(test, t, 2);
+}
+
+/*
+ * Once by the mmu_gather, when it has invalidated the CPU's TLBs
+ * (tlb_flush_mmu_tlbonly()), and once by range_end().
+ */
+static void mock_expect_gather(struct kunit *test, struct mock_test *t)
+{
+	mock_expect_calls(test, t, 2, t->run.start, t->run.start + t->run.size);
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_START], 1);
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_END], 1);
+	KUNIT_EXPECT_EQ(test, t->range_only.nr[STLB_CB_START], 1);
+	KUNIT_EXPECT_EQ(test, t->range_only.nr[STLB_CB_END], 1);
+}
+
+static void mock_test_mprotect(struct kunit *test, struct mock_test *t,
+			       enum stlb_level level)
+{
+	mock_arm(t, level);
+	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_mprotect, t->run.start,
+					       t->run.size, PROT_READ, 0));
+	mock_expect_gather(test, t);
+}
+
+static void mprotect_pte(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_written(&t->run, STLB_PTE, false);
+	mock_test_mprotect(test, t, STLB_PTE);
+}
+
+static void mprotect_pmd(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_written(&t->run, STLB_PMD, true);
+	mock_test_mprotect(test, t, STLB_PMD);
+}
+
+static void mock_test_munmap(struct kunit *test, struct mock_test *t,
+			     enum stlb_level level)
+{
+	mock_arm(t, level);
+	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_munmap, t->run.start,
+					       t->run.size, 0, 0));
+	mock_expect_gather(test, t);
+}
+
+static void munmap_pte(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_written(&t->run, STLB_PTE, false);
+	mock_test_munmap(test, t, STLB_PTE);
+}
+
+static void munmap_pmd(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_written(&t->run, STLB_PMD, true);
+	mock_test_munmap(test, t, STLB_PMD);
+}
+
+/*
+ * copy_page_range() of the one private mapping: range_end() alone. Contiguous
+ * sets are rewritten by it and belong to the arm64 suite.
+ */
+static void mock_test_fork(struct kunit *test, struct mock_test *t,
+			   enum stlb_level level, unsigned long margin)
+{
+	mock_arm(t, level);
+	stlb_fork(&t->run, NULL);
+	mock_expect_calls(test, t, 1, t->run.start - margin,
+			  t->run.start + t->run.size + margin);
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_START], 1);
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_END], 1);
+}
+
+static void fork_pte(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_written(&t->run, STLB_PTE, false);
+	mock_test_fork(test, t, STLB_PTE, PAGE_SIZE);
+}
+
+static void fork_pmd(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_written(&t->run, STLB_PMD, true);
+	mock_test_fork(test, t, STLB_PMD, 0);
+}
+
+static void fork_hugetlb_pmd(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_hugetlb(&t->run, STLB_PMD, MAP_PRIVATE);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+	mock_test_fork(test, t, STLB_PMD, 0);
+}
+
+static int mock_test_init(struct kunit *test)
+{
+	struct mock_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	int ret;
+
+	if (!t)
+		return -ENOMEM;
+	test->priv = t;
+	stlb_run_init(&t->run, test);
+	ret = stlb_mock_register(&t->mock, t->run.mm);
+	if (!ret)
+		ret = stlb_mock_register_range_only(&t->range_only, t->run.mm);
+	return ret;
+}
+
+static void mock_test_exit(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	if (!t)
+		return;
+	stlb_mock_unregister(&t->range_only);
+	stlb_mock_unregister(&t->mock);
+	stlb_run_exit(&t->run);
+}
+
+#define MOCK_KUNIT_CASE(_name) KUNIT_CASE(_name),
+static struct kunit_case mock_test_cases[] = {
+	STLB_SCENARIOS(MOCK_KUNIT_CASE)
+	KUNIT_CASE(two_subscribers),
+	KUNIT_CASE(first_write_hugetlb_cont_pte),
+	KUNIT_CASE(first_write_hugetlb_pmd),
+	KUNIT_CASE(sees_context),
+	KUNIT_CASE(unregister_in_storm),
+	KUNIT_CASE(first_touch_pte),
+	KUNIT_CASE(first_touch_pmd),
+	KUNIT_CASE(first_touch_hugetlb_cont_pte),
+	KUNIT_CASE(first_touch_hugetlb_pmd),
+	KUNIT_CASE(first_touch_hugetlb_cont_pmd),
+	KUNIT_CASE(no_change_pte),
+	KUNIT_CASE(no_change_pmd),
+	KUNIT_CASE(no_change_hugetlb_cont_pte),
+	KUNIT_CASE(no_change_hugetlb_pmd),
+	KUNIT_CASE(no_change_hugetlb_cont_pmd),
+	KUNIT_CASE(no_change_hugetlb_pud),
+	KUNIT_CASE(young_pte),
+	KUNIT_CASE(young_pmd),
+	KUNIT_CASE(cow_copy_pte),
+	KUNIT_CASE(cow_zero_page_pte),
+	KUNIT_CASE(cow_copy_hugetlb_cont_pte),
+	KUNIT_CASE(mprotect_pte),
+	KUNIT_CASE(mprotect_pmd),
+	KUNIT_CASE(munmap_pte),
+	KUNIT_CASE(munmap_pmd),
+	KUNIT_CASE(fork_pte),
+	KUNIT_CASE(fork_pmd),
+	KUNIT_CASE(fork_hugetlb_pmd),
+	{}
+};
+
+static struct kunit_suite mock_test_suite = {
+	.name		= MOCK_SUITE,
+	.init		= mock_test_init,
+	.exit		= mock_test_exit,
+	.test_cases	= mock_test_cases,
+};
+kunit_test_suite(mock_test_suite);

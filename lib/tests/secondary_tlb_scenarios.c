@@ -1,0 +1,1017 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Ways to make a live translation more permissive in place.
+ *
+ * Every scenario brings a translation to "valid and read-only for hardware" as
+ * a program would, through system calls and faults, and upgrades it through the
+ * kernel's own paths. Nothing here knows what caches the translation.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/hugetlb.h>
+#include <linux/huge_mm.h>
+#include <linux/kthread.h>
+#include <linux/mman.h>
+#include <linux/mount.h>
+#include <linux/pagemap.h>
+#include <linux/pfn_t.h>
+#include <linux/pgtable.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/secondary_tlb_kunit.h>
+#include <linux/swap.h>
+#include <linux/syscalls.h>
+#include <linux/uaccess.h>
+
+#include <asm/syscall.h>
+
+/**
+ * stlb_level_size() - bytes that a translation maps
+ * @level: what carries it
+ *
+ * Return: the size of the whole translation, all entries of a set together.
+ */
+unsigned long stlb_level_size(enum stlb_level level)
+{
+	switch (level) {
+	case STLB_PTE:
+		return PAGE_SIZE;
+	case STLB_CONT_PTE:
+		return CONT_PTE_SIZE;
+	case STLB_PMD:
+		return PMD_SIZE;
+	case STLB_CONT_PMD:
+		return CONT_PMD_SIZE;
+	case STLB_PUD:
+		return PUD_SIZE;
+	}
+	return 0;
+}
+
+/**
+ * stlb_entry_size() - bytes that one page table entry of a translation maps
+ * @level: what carries it
+ *
+ * Return: less than stlb_level_size() for contiguous sets, else the same.
+ */
+unsigned long stlb_entry_size(enum stlb_level level)
+{
+	switch (level) {
+	case STLB_CONT_PTE:
+		return PAGE_SIZE;
+	case STLB_CONT_PMD:
+		return PMD_SIZE;
+	default:
+		return stlb_level_size(level);
+	}
+}
+
+/*
+ * What the architecture says of an entry: AP[2] forbids writes, DBM lets
+ * hardware that manages the dirty state clear it, and an entry whose access
+ * flag is clear may not be cached (Arm ARM DDI 0487, D8.4 and D8.5).
+ */
+static void stlb_decode(struct stlb_leaf *leaf, pte_t pte, unsigned long va,
+			unsigned long size, unsigned long cont_size)
+{
+	unsigned long pfn = pte_pfn(pte);
+
+	leaf->present = !pte_none(pte);
+	leaf->valid = pte_valid(pte) && pte_young(pte);
+	leaf->writable = !(pte_val(pte) & PTE_RDONLY);
+	leaf->dbm = pte_val(pte) & PTE_DBM;
+
+	leaf->size = pte_valid(pte) && pte_cont(pte) ? cont_size : size;
+	leaf->start = ALIGN_DOWN(va, leaf->size);
+	leaf->pfn = pfn - ((ALIGN_DOWN(va, size) - leaf->start) >> PAGE_SHIFT);
+}
+
+/**
+ * stlb_walk() - walk the page table as a secondary TLB does
+ * @mm: the address space
+ * @va: any address in it
+ * @leaf: what was found; @leaf->valid is false if the walker would fault
+ *
+ * Takes no page table lock, as hardware takes none. Context: any, but the caller
+ * sees to it that no table on the way is freed (mmap_lock or a PTL held).
+ */
+void stlb_walk(struct mm_struct *mm, unsigned long va, struct stlb_leaf *leaf)
+{
+	pgd_t *pgdp = pgd_offset(mm, va);
+	p4d_t *p4dp;
+	pud_t *pudp, pud;
+	pmd_t *pmdp, pmd;
+
+	*leaf = (struct stlb_leaf){ .start = ALIGN_DOWN(va, PAGE_SIZE),
+				    .size = PAGE_SIZE };
+
+	if (pgd_none(READ_ONCE(*pgdp)))
+		return;
+	p4dp = p4d_offset(pgdp, va);
+	if (p4d_none(READ_ONCE(*p4dp)))
+		return;
+
+	pudp = pud_offset(p4dp, va);
+	pud = READ_ONCE(*pudp);
+	leaf->ptep = (pte_t *)pudp;
+	if (pud_none(pud))
+		return;
+	if (pud_leaf(pud)) {
+		stlb_decode(leaf, pud_pte(pud), va, PUD_SIZE, PUD_SIZE);
+		return;
+	}
+
+	pmdp = pmd_offset(pudp, va);
+	pmd = READ_ONCE(*pmdp);
+	leaf->ptep = (pte_t *)pmdp;
+	if (pmd_none(pmd))
+		return;
+	if (!pmd_table(pmd)) {
+		stlb_decode(leaf, pmd_pte(pmd), va, PMD_SIZE, CONT_PMD_SIZE);
+		return;
+	}
+
+	leaf->ptep = pte_offset_kernel(pmdp, va);
+	stlb_decode(leaf, READ_ONCE(*leaf->ptep), va, PAGE_SIZE, CONT_PTE_SIZE);
+}
+
+/**
+ * stlb_ptl() - the lock that guards a translation
+ * @mm: the address space
+ * @va: any address in the translation, which must be mapped
+ *
+ * Context: may sleep, takes and releases the mmap_lock.
+ * Return: the PTL, or NULL if nothing is mapped.
+ */
+spinlock_t *stlb_ptl(struct mm_struct *mm, unsigned long va)
+{
+	struct vm_area_struct *vma;
+	struct stlb_leaf leaf;
+	spinlock_t *ptl = NULL;
+	pmd_t *pmdp;
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, va);
+	stlb_walk(mm, va, &leaf);
+	if (!vma || !leaf.present)
+		goto unlock;
+
+	if (is_vm_hugetlb_page(vma)) {
+		ptl = huge_pte_lockptr(hstate_vma(vma), mm, leaf.ptep);
+		goto unlock;
+	}
+
+	pmdp = pmd_off(mm, va);
+	ptl = leaf.size == PMD_SIZE ? pmd_lockptr(mm, pmdp) :
+				      pte_lockptr(mm, pmdp);
+unlock:
+	mmap_read_unlock(mm);
+	return ptl;
+}
+
+/**
+ * stlb_syscall() - do what a program would do
+ * @nr: __NR_xxx
+ * @a0: first argument
+ * @a1: second argument
+ * @a2: third argument
+ * @a3: fourth argument
+ *
+ * The table gives the interface that never changes, whatever the functions
+ * behind it look like on this kernel. The last two arguments are -1 and 0, as
+ * an anonymous mmap() wants them.
+ *
+ * Context: may sleep; acts on the mm of the current thread.
+ * Return: what the system call returns.
+ */
+long stlb_syscall(int nr, unsigned long a0, unsigned long a1, unsigned long a2,
+		  unsigned long a3)
+{
+	struct pt_regs regs = { .regs = { a0, a1, a2, a3, -1UL, 0 } };
+
+	return sys_call_table[nr](&regs);
+}
+
+static void stlb_madvise(struct stlb_run *run, unsigned long va,
+			 unsigned long size, int advice)
+{
+	KUNIT_ASSERT_EQ(run->test, 0L,
+			stlb_syscall(__NR_madvise, va, size, advice, 0));
+}
+
+static void stlb_mprotect(struct stlb_run *run, unsigned long va,
+			  unsigned long size, int prot)
+{
+	KUNIT_ASSERT_EQ(run->test, 0L,
+			stlb_syscall(__NR_mprotect, va, size, prot, 0));
+}
+
+static void stlb_mmap_fixed(struct stlb_run *run, unsigned long va,
+			    unsigned long size, int prot, int flags)
+{
+	long ret = stlb_syscall(__NR_mmap, va, size, prot, MAP_FIXED | flags);
+
+	KUNIT_ASSERT_EQ(run->test, (long)va, ret);
+}
+
+/* A load by the CPU, with the faults that it takes. */
+u32 stlb_cpu_read(struct stlb_run *run, unsigned long va)
+{
+	u32 val = 0;
+
+	KUNIT_ASSERT_EQ_MSG(run->test, 0, get_user(val, (u32 __user *)va),
+			    "CPU cannot read 0x%lx", va);
+	return val;
+}
+
+/* A store by the CPU, with the faults that it takes. */
+void stlb_cpu_write(struct stlb_run *run, unsigned long va, u32 val)
+{
+	KUNIT_ASSERT_EQ_MSG(run->test, 0, put_user(val, (u32 __user *)va),
+			    "CPU cannot write 0x%lx", va);
+}
+
+/**
+ * stlb_page_request() - answer a device's page request as the IOPF code does
+ * @mm: the address space
+ * @va: address that the device asks for
+ * @write: it wants to write
+ *
+ * Context: may sleep, takes and releases the mmap_lock.
+ * Return: 0 if the request was answered with success, else -EFAULT.
+ */
+int stlb_page_request(struct mm_struct *mm, unsigned long va, bool write)
+{
+	unsigned int flags = FAULT_FLAG_USER | FAULT_FLAG_REMOTE;
+	vm_fault_t fault = VM_FAULT_ERROR;
+	struct vm_area_struct *vma;
+
+	if (write)
+		flags |= FAULT_FLAG_WRITE;
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, va);
+	if (vma && (vma->vm_flags & (write ? VM_WRITE : VM_READ)))
+		fault = handle_mm_fault(vma, va, flags, NULL);
+	mmap_read_unlock(mm);
+
+	return fault & VM_FAULT_ERROR ? -EFAULT : 0;
+}
+
+struct stlb_child {
+	struct stlb_run *run;
+	struct completion forked;
+	struct completion leave;
+};
+
+static int stlb_child_main(void *data)
+{
+	struct stlb_child *child = data;
+
+	complete(&child->forked);
+	wait_for_completion(&child->leave);
+	do_exit(0);
+}
+
+/**
+ * stlb_fork() - fork the test's address space and wait for the child's end
+ * @run: the run
+ * @while_alive: called when the child shares the pages, or NULL
+ *
+ * A real fork: dup_mm() of the thread's mm, and the exit of its only user. When
+ * it returns private pages are mapped once again, and still write-protected.
+ */
+void stlb_fork(struct stlb_run *run, void (*while_alive)(struct stlb_run *run))
+{
+	struct stlb_child child = { .run = run };
+	struct kernel_clone_args args = {
+		.flags		= CLONE_UNTRACED,
+		.exit_signal	= SIGCHLD,
+		.fn		= stlb_child_main,
+		.fn_arg		= &child,
+	};
+	pid_t pid;
+	int stat;
+
+	init_completion(&child.forked);
+	init_completion(&child.leave);
+
+	/* A page on its way to an LRU list has a reference: not exclusive. */
+	lru_add_drain_all();
+
+	/* Kernel threads ignore SIGCHLD; nobody could wait for the child. */
+	kernel_sigaction(SIGCHLD, SIG_DFL);
+	pid = kernel_clone(&args);
+	if (pid > 0) {
+		wait_for_completion(&child.forked);
+		if (while_alive)
+			while_alive(run);
+		complete(&child.leave);
+		kernel_wait(pid, &stat);
+	}
+	kernel_sigaction(SIGCHLD, SIG_IGN);
+	flush_signals(current);
+
+	KUNIT_ASSERT_GT_MSG(run->test, pid, 0, "fork failed");
+}
+
+/*
+ * Find room for a translation of @size bytes and put readable pages around it.
+ * What the scenario maps goes over them with MAP_FIXED.
+ */
+static void stlb_reserve(struct stlb_run *run, unsigned long size)
+{
+	long ret;
+
+	run->window_size = 2 * size + 2 * PAGE_SIZE;
+	ret = stlb_syscall(__NR_mmap, 0, run->window_size,
+			   PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE);
+	KUNIT_ASSERT_FALSE_MSG(run->test, IS_ERR_VALUE(ret),
+			       "no address space: %ld", ret);
+
+	run->window = ret;
+	run->start = ALIGN(run->window + PAGE_SIZE, size);
+	run->size = size;
+}
+
+/**
+ * stlb_map_private() - reserve and map private anonymous memory
+ * @run: the run
+ * @level: STLB_PTE, or STLB_PMD for a block's worth of memory
+ * @thp: ask for huge pages
+ *
+ * Around a single page the same mapping goes on for a page on either side, so
+ * that its neighbours are of its own kind.
+ */
+void stlb_map_private(struct stlb_run *run, enum stlb_level level, bool thp)
+{
+	unsigned long margin = level == STLB_PTE ? PAGE_SIZE : 0;
+
+	if (thp && !(IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) &&
+		     has_transparent_hugepage()))
+		kunit_skip(run->test, "no transparent huge pages in this kernel");
+
+	stlb_reserve(run, stlb_level_size(level));
+	stlb_mmap_fixed(run, run->start - margin, run->size + 2 * margin,
+			PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+	if (thp)
+		stlb_madvise(run, run->start, run->size, MADV_HUGEPAGE);
+}
+
+/**
+ * stlb_map_hugetlb() - reserve and map one hugetlb page
+ * @run: the run
+ * @level: its level, not STLB_PTE
+ * @flags: MAP_PRIVATE or MAP_SHARED
+ *
+ * Skips the case if there is no such page. Private memory is mapped for reading
+ * and writing, shared memory for reading.
+ */
+void stlb_map_hugetlb(struct stlb_run *run, enum stlb_level level, int flags)
+{
+	unsigned long size = stlb_level_size(level);
+	int prot = PROT_READ | (flags & MAP_PRIVATE ? PROT_WRITE : 0);
+	struct hstate *h = size_to_hstate(size);
+	long ret;
+
+	if (!h)
+		kunit_skip(run->test, "no hugetlb pages of %lu KiB in this kernel",
+			   size / SZ_1K);
+	if (!h->free_huge_pages)
+		kunit_skip(run->test, "no hugetlb page of %lu KiB is free: boot with hugepagesz=%luK hugepages=2",
+			   size / SZ_1K, size / SZ_1K);
+
+	stlb_reserve(run, size);
+	flags |= MAP_FIXED | MAP_ANONYMOUS | MAP_HUGETLB |
+		 (ilog2(size) << MAP_HUGE_SHIFT);
+	ret = stlb_syscall(__NR_mmap, run->start, size, prot, flags);
+	KUNIT_ASSERT_EQ(run->test, (long)run->start, ret);
+}
+
+static void stlb_write_all(struct stlb_run *run)
+{
+	unsigned long va = run->start, end = run->start + run->size;
+
+	if (run->size == PAGE_SIZE) {
+		va -= PAGE_SIZE;
+		end += PAGE_SIZE;
+	}
+	/* One store maps a whole block; two more leave something to read. */
+	for (; va < end; va += max(run->size / 2, PAGE_SIZE))
+		stlb_cpu_write(run, va, (u32)(va >> PAGE_SHIFT));
+}
+
+static void stlb_read_all(struct stlb_run *run)
+{
+	unsigned int i;
+
+	for (i = 0; i < stlb_triggers(run); i++)
+		stlb_cpu_read(run, stlb_trigger(run, i));
+	if (run->size == PAGE_SIZE) {
+		stlb_cpu_read(run, run->start - PAGE_SIZE);
+		stlb_cpu_read(run, run->start + PAGE_SIZE);
+	}
+}
+
+/**
+ * stlb_map_written() - private anonymous memory that the CPU has written
+ * @run: the run
+ * @level: STLB_PTE, or STLB_PMD for a block's worth of memory
+ * @thp: ask for huge pages
+ */
+void stlb_map_written(struct stlb_run *run, enum stlb_level level, bool thp)
+{
+	stlb_map_private(run, level, thp);
+	stlb_write_all(run);
+}
+
+/* A read fault on shared memory makes a writable-clean entry. */
+static void shm_map(struct stlb_run *run)
+{
+	stlb_reserve(run, PAGE_SIZE);
+	stlb_read_all(run);
+}
+
+static void shm_mprotect_map(struct stlb_run *run)
+{
+	stlb_reserve(run, PAGE_SIZE);
+	stlb_mprotect(run, run->start - PAGE_SIZE, 3 * PAGE_SIZE, PROT_READ);
+	stlb_read_all(run);
+	stlb_mprotect(run, run->start - PAGE_SIZE, 3 * PAGE_SIZE,
+		      PROT_READ | PROT_WRITE);
+}
+
+/* The other user of a copy-on-write page goes away: the page is reused. */
+static void fork_map(struct stlb_run *run)
+{
+	stlb_map_written(run, STLB_PTE, false);
+	stlb_fork(run, NULL);
+}
+
+static void thp_fork_map(struct stlb_run *run)
+{
+	stlb_map_written(run, STLB_PMD, true);
+	stlb_fork(run, NULL);
+}
+
+/* MADV_FREE leaves private pages clean and old, a read makes them young. */
+static void free_map(struct stlb_run *run)
+{
+	stlb_map_written(run, STLB_PTE, false);
+	lru_add_drain_all();
+	stlb_madvise(run, run->start - PAGE_SIZE, 3 * PAGE_SIZE, MADV_FREE);
+	stlb_read_all(run);
+}
+
+static void thp_free_map(struct stlb_run *run)
+{
+	stlb_map_written(run, STLB_PMD, true);
+	lru_add_drain_all();
+	stlb_madvise(run, run->start, run->size, MADV_FREE);
+	stlb_read_all(run);
+}
+
+/* A clean block is split by the loss of its last page. */
+static void split_map(struct stlb_run *run)
+{
+	struct stlb_leaf leaf;
+
+	thp_free_map(run);
+	stlb_walk(run->mm, run->start, &leaf);
+	KUNIT_ASSERT_EQ_MSG(run->test, leaf.size, PMD_SIZE, "not a THP");
+
+	stlb_madvise(run, run->start + run->size - PAGE_SIZE, PAGE_SIZE,
+		     MADV_DONTNEED);
+	run->start += run->size / 2;
+	run->size = PAGE_SIZE;
+	stlb_read_all(run);
+}
+
+/* mprotect() takes the write permission of a block, and leaves it away. */
+static void thp_mprotect_map(struct stlb_run *run)
+{
+	stlb_map_written(run, STLB_PMD, true);
+	stlb_mprotect(run, run->start, run->size, PROT_READ);
+	stlb_mprotect(run, run->start, run->size, PROT_READ | PROT_WRITE);
+}
+
+/*
+ * A file whose file system wants to hear of the first store to a page, which
+ * is filemap_page_mkwrite() in ramfs. The mount lives as long as the kernel.
+ */
+static struct vfsmount *stlb_ramfs(void)
+{
+	static struct vfsmount *mnt;
+	struct file_system_type *type;
+
+	if (!mnt) {
+		type = get_fs_type("ramfs");
+		mnt = type ? kern_mount(type) : ERR_PTR(-ENODEV);
+	}
+	return mnt;
+}
+
+static void stlb_map_file(struct stlb_run *run)
+{
+	unsigned long ret;
+
+	stlb_reserve(run, PAGE_SIZE);
+	ret = vm_mmap(run->file, run->start - PAGE_SIZE, 3 * PAGE_SIZE,
+		      PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, 0);
+	KUNIT_ASSERT_EQ(run->test, run->start - PAGE_SIZE, ret);
+	stlb_read_all(run);
+}
+
+static void file_map(struct stlb_run *run)
+{
+	loff_t pos;
+
+	run->file = file_open_root_mnt(stlb_ramfs(), "stlb", O_CREAT | O_RDWR, 0600);
+	KUNIT_ASSERT_FALSE(run->test, IS_ERR(run->file));
+	for (pos = 0; pos < 3 * PAGE_SIZE; pos += PAGE_SIZE / 2)
+		KUNIT_ASSERT_EQ(run->test, (ssize_t)sizeof(pos),
+				kernel_write(run->file, &pos, sizeof(pos),
+					     &(loff_t){ pos }));
+	stlb_map_file(run);
+}
+
+/*
+ * Pages that rmap does not know, mapped by their PFN: as DAX does, either the
+ * driver's pfn_mkwrite() has the core make the entry writable, or it does so
+ * itself with vmf_insert_mixed_mkwrite().
+ */
+#define STLB_PFN_ORDER	2
+
+static pfn_t stlb_vmf_pfn(struct vm_fault *vmf)
+{
+	struct page *pages = vmf->vma->vm_file->private_data;
+
+	return page_to_pfn_t(pages + vmf->pgoff);
+}
+
+static vm_fault_t stlb_pfn_fault(struct vm_fault *vmf)
+{
+	return vmf_insert_mixed(vmf->vma, vmf->address, stlb_vmf_pfn(vmf));
+}
+
+static vm_fault_t stlb_pfn_mkwrite(struct vm_fault *vmf)
+{
+	return 0;
+}
+
+static vm_fault_t stlb_mixed_mkwrite(struct vm_fault *vmf)
+{
+	return vmf_insert_mixed_mkwrite(vmf->vma, vmf->address, stlb_vmf_pfn(vmf));
+}
+
+static const struct vm_operations_struct stlb_pfn_vm_ops = {
+	.fault		= stlb_pfn_fault,
+	.pfn_mkwrite	= stlb_pfn_mkwrite,
+};
+
+static const struct vm_operations_struct stlb_mixed_vm_ops = {
+	.fault		= stlb_pfn_fault,
+	.pfn_mkwrite	= stlb_mixed_mkwrite,
+};
+
+static int stlb_pfn_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma->vm_flags |= VM_MIXEDMAP;
+	vma->vm_ops = &stlb_pfn_vm_ops;
+	return 0;
+}
+
+static int stlb_mixed_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma->vm_flags |= VM_MIXEDMAP;
+	vma->vm_ops = &stlb_mixed_vm_ops;
+	return 0;
+}
+
+static const struct file_operations stlb_pfn_fops = {
+	.mmap	= stlb_pfn_mmap,
+};
+
+static const struct file_operations stlb_mixed_fops = {
+	.mmap	= stlb_mixed_mmap,
+};
+
+static void stlb_map_pfns(struct stlb_run *run,
+			  const struct file_operations *fops)
+{
+	run->pages = alloc_pages(GFP_KERNEL | __GFP_ZERO, STLB_PFN_ORDER);
+	KUNIT_ASSERT_NOT_NULL(run->test, run->pages);
+	run->file = anon_inode_getfile("stlb", fops, run->pages, O_RDWR);
+	KUNIT_ASSERT_FALSE(run->test, IS_ERR(run->file));
+	stlb_map_file(run);
+}
+
+static void pfn_map(struct stlb_run *run)
+{
+	stlb_map_pfns(run, &stlb_pfn_fops);
+}
+
+static void mixed_map(struct stlb_run *run)
+{
+	stlb_map_pfns(run, &stlb_mixed_fops);
+}
+
+/* A read fault on private hugetlb memory allocates the page, read-only. */
+static void hugetlb_private_map(struct stlb_run *run, enum stlb_level level)
+{
+	stlb_map_hugetlb(run, level, MAP_PRIVATE);
+	stlb_cpu_read(run, run->start);
+}
+
+static void hugetlb_fork_map(struct stlb_run *run, enum stlb_level level)
+{
+	stlb_map_hugetlb(run, level, MAP_PRIVATE);
+	stlb_write_all(run);
+	stlb_fork(run, NULL);
+}
+
+static void hugetlb_shared_map(struct stlb_run *run, enum stlb_level level)
+{
+	stlb_map_hugetlb(run, level, MAP_SHARED);
+	stlb_cpu_read(run, run->start);
+	stlb_mprotect(run, run->start, run->size, PROT_READ | PROT_WRITE);
+}
+
+static void hugetlb_mprotect_map(struct stlb_run *run, enum stlb_level level)
+{
+	stlb_map_hugetlb(run, level, MAP_PRIVATE);
+	stlb_write_all(run);
+	stlb_mprotect(run, run->start, run->size, PROT_READ);
+	stlb_mprotect(run, run->start, run->size, PROT_READ | PROT_WRITE);
+}
+
+/*
+ * Back to read-only with the same page, for those that take long to clear: as
+ * hugetlb_mprotect_map() does it, and as hugetlb_shared_map() does it.
+ */
+static void hugetlb_private_again(struct stlb_run *run)
+{
+	stlb_mprotect(run, run->start, run->size, PROT_READ);
+	stlb_mprotect(run, run->start, run->size, PROT_READ | PROT_WRITE);
+}
+
+static void hugetlb_shared_again(struct stlb_run *run)
+{
+	stlb_mprotect(run, run->start, run->size, PROT_READ);
+	stlb_madvise(run, run->start, run->size, MADV_DONTNEED);
+	stlb_cpu_read(run, run->start);
+	stlb_mprotect(run, run->start, run->size, PROT_READ | PROT_WRITE);
+}
+
+/*
+ * The ways to upgrade. The CPU's stores write what is there already: a device
+ * may have to find the old contents through its old translation.
+ */
+static void store(struct stlb_run *run, unsigned long va)
+{
+	stlb_cpu_write(run, va, stlb_cpu_read(run, va));
+}
+
+static void request(struct stlb_run *run, unsigned long va)
+{
+	KUNIT_ASSERT_EQ(run->test, 0, stlb_page_request(run->mm, va, true));
+}
+
+static void gup(struct stlb_run *run, unsigned long va)
+{
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(run->test, 1L,
+			get_user_pages_unlocked(va, 1, &page, FOLL_WRITE));
+	put_page(page);
+}
+
+static void populate(struct stlb_run *run, unsigned long va)
+{
+	stlb_madvise(run, ALIGN_DOWN(va, PAGE_SIZE), PAGE_SIZE,
+		     MADV_POPULATE_WRITE);
+}
+
+#define STLB_SCENARIO_AGAIN(_name, _level, _map, _upgrade, _again)	\
+	const struct stlb_scenario stlb_##_name = {			\
+		.name = #_name,						\
+		.level = _level,					\
+		.map = _map,						\
+		.upgrade = _upgrade,					\
+		.again = _again,					\
+	}
+
+#define STLB_SCENARIO(_name, _level, _map, _upgrade)			\
+	STLB_SCENARIO_AGAIN(_name, _level, _map, _upgrade, NULL)
+
+STLB_SCENARIO(shm_store_pte, STLB_PTE, shm_map, store);
+STLB_SCENARIO(shm_request_pte, STLB_PTE, shm_map, request);
+STLB_SCENARIO(shm_mprotect_pte, STLB_PTE, shm_mprotect_map, store);
+STLB_SCENARIO(fork_store_pte, STLB_PTE, fork_map, store);
+STLB_SCENARIO(fork_request_pte, STLB_PTE, fork_map, request);
+STLB_SCENARIO(fork_gup_pte, STLB_PTE, fork_map, gup);
+STLB_SCENARIO(fork_populate_pte, STLB_PTE, fork_map, populate);
+STLB_SCENARIO(free_store_pte, STLB_PTE, free_map, store);
+STLB_SCENARIO(free_request_pte, STLB_PTE, free_map, request);
+STLB_SCENARIO(split_store_pte, STLB_PTE, split_map, store);
+STLB_SCENARIO(file_store_pte, STLB_PTE, file_map, store);
+STLB_SCENARIO(file_request_pte, STLB_PTE, file_map, request);
+STLB_SCENARIO(pfn_store_pte, STLB_PTE, pfn_map, store);
+STLB_SCENARIO(mixed_store_pte, STLB_PTE, mixed_map, store);
+STLB_SCENARIO(thp_fork_store_pmd, STLB_PMD, thp_fork_map, store);
+STLB_SCENARIO(thp_fork_request_pmd, STLB_PMD, thp_fork_map, request);
+STLB_SCENARIO(thp_fork_gup_pmd, STLB_PMD, thp_fork_map, gup);
+STLB_SCENARIO(thp_free_store_pmd, STLB_PMD, thp_free_map, store);
+STLB_SCENARIO(thp_free_request_pmd, STLB_PMD, thp_free_map, request);
+/* GUP marks a writable-clean block dirty when it walks it: no fault. */
+STLB_SCENARIO(thp_free_touch_pmd, STLB_PMD, thp_free_map, gup);
+STLB_SCENARIO(thp_mprotect_pmd, STLB_PMD, thp_mprotect_map, store);
+
+#define STLB_HUGETLB_MAP(_how, _level, _enum)				\
+	static void hugetlb_##_how##_map_##_level(struct stlb_run *run)	\
+	{								\
+		hugetlb_##_how##_map(run, _enum);			\
+	}
+
+#define STLB_HUGETLB_LEVEL(_level, _enum, _private_again, _shared_again) \
+	STLB_HUGETLB_MAP(private, _level, _enum)			\
+	STLB_HUGETLB_MAP(fork, _level, _enum)				\
+	STLB_HUGETLB_MAP(shared, _level, _enum)				\
+	STLB_HUGETLB_MAP(mprotect, _level, _enum)			\
+	STLB_SCENARIO_AGAIN(hugetlb_private_##_level, _enum,		\
+			    hugetlb_private_map_##_level, store,	\
+			    _private_again);				\
+	STLB_SCENARIO_AGAIN(hugetlb_fork_##_level, _enum,		\
+			    hugetlb_fork_map_##_level, store,		\
+			    _private_again);				\
+	STLB_SCENARIO_AGAIN(hugetlb_shared_##_level, _enum,		\
+			    hugetlb_shared_map_##_level, store,		\
+			    _shared_again);				\
+	STLB_SCENARIO_AGAIN(hugetlb_mprotect_##_level, _enum,		\
+			    hugetlb_mprotect_map_##_level, store,	\
+			    _private_again);				\
+	STLB_SCENARIO_AGAIN(hugetlb_request_##_level, _enum,		\
+			    hugetlb_private_map_##_level, request,	\
+			    _private_again);				\
+	STLB_SCENARIO_AGAIN(hugetlb_gup_##_level, _enum,		\
+			    hugetlb_private_map_##_level, gup,		\
+			    _private_again)
+
+STLB_HUGETLB_LEVEL(cont_pte, STLB_CONT_PTE, NULL, NULL);
+STLB_HUGETLB_LEVEL(pmd, STLB_PMD, NULL, NULL);
+STLB_HUGETLB_LEVEL(cont_pmd, STLB_CONT_PMD, NULL, NULL);
+STLB_HUGETLB_LEVEL(pud, STLB_PUD, hugetlb_private_again, hugetlb_shared_again);
+
+/**
+ * stlb_run_init() - give the test's thread a user address space
+ * @run: the run
+ * @test: the KUnit case
+ *
+ * If the case ends early its thread takes the mm down with it, so
+ * stlb_run_exit() may find it in use no more, but never freed.
+ */
+void stlb_run_init(struct stlb_run *run, struct kunit *test)
+{
+	struct rlimit rlim_stack = { RLIM_INFINITY, RLIM_INFINITY };
+
+	*run = (struct stlb_run){ .test = test };
+	run->mm = mm_alloc();
+	KUNIT_ASSERT_NOT_NULL(test, run->mm);
+	mmgrab(run->mm);
+	run->mm->task_size = TASK_SIZE;
+	arch_pick_mmap_layout(run->mm, &rlim_stack);
+	kthread_use_mm(run->mm);
+}
+
+/**
+ * stlb_run_exit() - the opposite of stlb_run_init()
+ * @run: the run
+ */
+void stlb_run_exit(struct stlb_run *run)
+{
+	if (!run->mm)
+		return;
+	if (current->mm == run->mm) {
+		stlb_unmap(run);
+		kthread_unuse_mm(run->mm);
+		mmput(run->mm);
+	}
+	mmdrop(run->mm);
+	run->mm = NULL;
+}
+
+unsigned int stlb_triggers(const struct stlb_run *run)
+{
+	return run->size > PAGE_SIZE ? 3 : 1;
+}
+
+unsigned long stlb_trigger(const struct stlb_run *run, unsigned int i)
+{
+	unsigned long va[] = {
+		run->start,
+		run->start + run->size / 2,
+		run->start + run->size - PAGE_SIZE,
+	};
+
+	return va[i];
+}
+
+/* Hardware that clears AP[2] of a DBM entry on its own: TCR_EL1.HD. */
+static bool stlb_hw_dirty(void)
+{
+	return read_sysreg(tcr_el1) & TCR_HD;
+}
+
+/**
+ * stlb_map() - take the first half of a scenario and check that it worked
+ * @run: the run
+ * @scenario: what to map
+ *
+ * What an earlier call has mapped goes away, or is brought back to read-only if
+ * the scenario knows how.
+ *
+ * Ends the case unless the translation is there, of the scenario's level, valid
+ * and read-only for hardware at every page that can trigger the upgrade. What
+ * this kernel or CPU cannot express is skipped, with the reason.
+ */
+void stlb_map(struct stlb_run *run, const struct stlb_scenario *scenario)
+{
+	struct kunit *test = run->test;
+	struct stlb_leaf leaf;
+	unsigned int i;
+
+	if (run->window && scenario->again) {
+		scenario->again(run);
+	} else {
+		stlb_unmap(run);
+		scenario->map(run);
+	}
+
+	for (i = 0; i < stlb_triggers(run); i++) {
+		stlb_walk(run->mm, stlb_trigger(run, i), &leaf);
+		KUNIT_ASSERT_TRUE_MSG(test, leaf.valid, "nothing mapped");
+		KUNIT_ASSERT_EQ(test, leaf.start, run->start);
+		KUNIT_ASSERT_EQ(test, leaf.size, stlb_level_size(scenario->level));
+		if (leaf.writable)
+			kunit_skip(test, "this kernel leaves the entry writable");
+		if (leaf.dbm && scenario->upgrade == store && stlb_hw_dirty())
+			kunit_skip(test, "this CPU makes the entry writable, not the kernel");
+	}
+}
+
+/**
+ * stlb_upgrade() - take the second half of a scenario and check that it worked
+ * @run: the run
+ * @scenario: what stlb_map() has mapped
+ * @va: address in the page that triggers the upgrade
+ *
+ * Ends the case unless the same page frame is now writable for hardware.
+ */
+void stlb_upgrade(struct stlb_run *run, const struct stlb_scenario *scenario,
+		  unsigned long va)
+{
+	struct kunit *test = run->test;
+	struct stlb_leaf before, after;
+
+	stlb_walk(run->mm, va, &before);
+	scenario->upgrade(run, va);
+	stlb_walk(run->mm, va, &after);
+
+	KUNIT_ASSERT_TRUE_MSG(test, after.valid && after.writable,
+			      "the upgrade left the entry read-only");
+	KUNIT_ASSERT_EQ_MSG(test, before.pfn, after.pfn,
+			    "the upgrade replaced the page");
+	KUNIT_ASSERT_EQ_MSG(test, before.size, after.size,
+			    "the upgrade changed the level");
+}
+
+/**
+ * stlb_unmap() - unmap what a scenario mapped and give back what it needed
+ * @run: the run
+ */
+void stlb_unmap(struct stlb_run *run)
+{
+	if (run->window)
+		vm_munmap(run->window, run->window_size);
+	run->window = 0;
+	/* Kernel threads close files later; a hugetlb page may hang on one. */
+	flush_delayed_fput();
+	if (!IS_ERR_OR_NULL(run->file))
+		__fput_sync(run->file);
+	run->file = NULL;
+	if (run->pages)
+		__free_pages(run->pages, STLB_PFN_ORDER);
+	run->pages = NULL;
+}
+
+/**
+ * stlb_verdict() - end a case that looks for stale translations
+ * @test: the KUnit case
+ * @suite: its suite
+ * @stale: what the device found out
+ * @fmt: what was seen where
+ *
+ * To be called last: a case is "stale" only if everything else that it expected
+ * held, and says so on the console in a form that scripts can read.
+ */
+void stlb_verdict(struct kunit *test, const char *suite, bool stale,
+		  const char *fmt, ...)
+{
+	const char *word = stale ? "stale" : "coherent";
+	struct va_format vaf;
+	va_list args;
+
+	if (READ_ONCE(test->status) != KUNIT_SUCCESS)
+		word = "broken";
+
+	va_start(args, fmt);
+	vaf.fmt = fmt;
+	vaf.va = &args;
+	pr_info("stlb: %s.%s: %s: %pV\n", suite, test->name, word, &vaf);
+	if (stale)
+		KUNIT_FAIL(test, "stale translation: %pV", &vaf);
+	va_end(args);
+}
+
+/* What a device has to find at an address: told apart by page. */
+static u32 stlb_pattern(unsigned long va)
+{
+	return 0x5eed0000 ^ (u32)(va >> PAGE_SHIFT);
+}
+
+/**
+ * stlb_test_device() - run a scenario over a device
+ * @run: the run
+ * @scenario: the scenario
+ * @dev: the device, which is attached to @run->mm
+ *
+ * For an upgrade at the first, the middle and the last page: the device reads
+ * through the translation, the upgrade happens, and no part of what the device
+ * holds may disagree with the page table; then the device writes without making
+ * a page request, and the CPU finds what it wrote. The pages around the
+ * translation must have stayed cached.
+ */
+void stlb_test_device(struct stlb_run *run, const struct stlb_scenario *scenario,
+		      struct stlb_device *dev)
+{
+	const struct stlb_device_ops *ops = dev->ops;
+	struct kunit *test = run->test;
+	unsigned long stale_va = 0, va, before, after;
+	unsigned int stale = 0, refused = 0, requests = 0;
+	unsigned int i, j;
+	u32 val;
+
+	for (i = 0; !i || i < stlb_triggers(run); i++) {
+		stlb_map(run, scenario);
+		before = run->start - PAGE_SIZE;
+		after = run->start + run->size;
+
+		for (j = 0; j < stlb_triggers(run); j++) {
+			va = stlb_trigger(run, j);
+			KUNIT_ASSERT_EQ(test, 0, ops->read(dev, va, &val));
+			KUNIT_ASSERT_EQ(test, val, stlb_cpu_read(run, va));
+			KUNIT_ASSERT_TRUE(test, ops->holds(dev, va));
+		}
+		KUNIT_ASSERT_EQ(test, 0, ops->read(dev, before, &val));
+		KUNIT_ASSERT_EQ(test, 0, ops->read(dev, after, &val));
+		KUNIT_ASSERT_FALSE(test, ops->stale(dev, run->window,
+						    run->window + run->window_size,
+						    &va));
+
+		stlb_upgrade(run, scenario, stlb_trigger(run, i));
+
+		if (ops->stale(dev, run->start, after, &va)) {
+			stale_va = va;
+			stale++;
+		}
+		requests -= ops->requests(dev);
+		for (j = 0; j < stlb_triggers(run); j++) {
+			va = stlb_trigger(run, j);
+			if (ops->write(dev, va, stlb_pattern(va))) {
+				refused++;
+				continue;
+			}
+			KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, va),
+					stlb_pattern(va));
+		}
+		requests += ops->requests(dev);
+
+		KUNIT_EXPECT_TRUE_MSG(test, ops->holds(dev, before),
+				      "lost the page before the translation");
+		KUNIT_EXPECT_TRUE_MSG(test, ops->holds(dev, after),
+				      "lost the page after the translation");
+	}
+	stlb_unmap(run);
+
+	if (stale)
+		stlb_verdict(test, ops->name, true,
+			     "%u of %u upgrades, 0x%lx read-only in the device; %u writes refused after %u page requests",
+			     stale, i, stale_va, refused, requests);
+	else
+		stlb_verdict(test, ops->name, refused || requests,
+			     "%u upgrades, %u writes refused, %u page requests",
+			     i, refused, requests);
+}

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# What every script here starts with: where things are, which base kernel is
+# meant, and how a step reports.
+#
+#   BASE=6.1          base kernel, a directory under patches/
+#   KDIR=/path        take the base from this kernel tree; its version is BASE
+#   V=1               show the output of every step
+set -euo pipefail
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+V=${V:-}
+KDIR=${KDIR:-}
+BASE=${BASE:-6.1}
+
+die()
+{
+	printf 'error: %s\n' "$*" >&2
+	exit 1
+}
+
+# kernel_version DIR: VERSION PATCHLEVEL SUBLEVEL of a kernel tree
+kernel_version()
+{
+	sed -n '1,6s/^\(VERSION\|PATCHLEVEL\|SUBLEVEL\) = *\([0-9]*\)$/\2/p' \
+		"$1/Makefile" 2>/dev/null | paste -sd' '
+}
+
+if [ -n "$KDIR" ]; then
+	KDIR=$(realpath -e "$KDIR" 2>/dev/null) || die "KDIR: no such directory"
+	read -r v p s <<<"$(kernel_version "$KDIR")" ||
+		die "KDIR=$KDIR is not a kernel tree: no version in its Makefile"
+	[ -n "${p:-}" ] || die "KDIR=$KDIR is not a kernel tree: no version in its Makefile"
+	BASE=$v.$p
+	ID=kdir-$BASE.${s:-0}
+else
+	ID=$BASE
+fi
+[ -f "$TOP/patches/$BASE/series" ] ||
+	die "there is no series for Linux $BASE: use one of $(cd "$TOP/patches" && echo *)"
+
+# Where things are; the other scripts use them.
+# shellcheck disable=SC2034
+{
+	PATCHES=$TOP/patches/$BASE
+	OUT=$TOP/build/$ID		# all that belongs to one base
+	GIT=$OUT/git			# its repository
+	TREE=$OUT/linux			# the base with the series
+	UNFIXED=$OUT/linux-unfixed	# the base with the test commits alone
+	SERIES=$OUT/series		# the mails
+	LOGS=$OUT/logs
+	RESULTS=$OUT/results
+}
+mkdir -p "$LOGS"
+
+# Git commits here must not depend on who runs them, nor on their settings.
+GIT_COMMITTER_NAME=$(git -C "$TOP" log -1 --format=%an 2>/dev/null || echo nobody)
+GIT_COMMITTER_EMAIL=$(git -C "$TOP" log -1 --format=%ae 2>/dev/null || echo nobody@localhost)
+export GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL
+export GIT_AUTHOR_NAME=$GIT_COMMITTER_NAME GIT_AUTHOR_EMAIL=$GIT_COMMITTER_EMAIL
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
+
+# One at a time in a build directory. Children inherit the lock, and those that
+# outlive us must not keep it: they are started with 9>&-.
+if [ -z "${STLB_LOCKED:-}" ]; then
+	exec 9>"$TOP/build/lock"
+	flock -n 9 || die "another make is at work in $TOP/build: wait for it"
+	export STLB_LOCKED=1
+fi
+
+STEP_PID=
+STEP_TEXT=
+
+step_interrupted()
+{
+	trap - INT TERM
+	[ -z "$STEP_PID" ] || kill -TERM -- "-$STEP_PID" 2>/dev/null || true
+	printf '\nerror: interrupted while %s; run make again to go on\n' \
+		"${STEP_TEXT:-starting}" >&2
+	exit 130
+}
+trap step_interrupted INT TERM
+
+# step TEXT LOG COMMAND...: run a long command, in a process group of its own so
+# that nothing of it survives us, and say what happens and for how long.
+step()
+{
+	local text=$1 log=$LOGS/$2.log start=$SECONDS status=0
+	shift 2
+
+	STEP_TEXT=$text
+	set -m
+	if [ -n "$V" ]; then
+		"$@" < /dev/null 9>&- > >(tee "$log") 2>&1 &
+	else
+		"$@" < /dev/null > "$log" 2>&1 9>&- &
+	fi
+	STEP_PID=$!
+	set +m
+	while kill -0 "$STEP_PID" 2>/dev/null; do
+		[ ! -t 1 ] || printf '\r  %-58s %4d s' "$text" $((SECONDS - start))
+		sleep 0.2
+	done
+	wait "$STEP_PID" || status=$?
+	STEP_PID=
+	[ ! -t 1 ] || printf '\r'
+	if [ "$status" = 0 ]; then
+		printf '  %-58s %4d s\n' "$text" $((SECONDS - start))
+		return 0
+	fi
+	printf '  %-58s failed after %d s\n' "$text" $((SECONDS - start))
+	return "$status"
+}
+
+# The line of a log that a person wants to see first.
+reason()
+{
+	local log=$LOGS/$1.log line
+
+	line=$(grep -m1 -E 'No space left|[Ee]rror:|\*\*\*|Unable to locate|fatal:|not a valid|patch failed' "$log" || tail -n 1 "$log")
+	printf '%s (log: %s)' "${line:-no output}" "$log"
+}

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Commits from patches/BASE/series, and back to mails.
+
+AM=$OUT/am
+
+# Put the files that the patches of directory $1 touch, and no others, into a
+# work tree at the pristine base, on a branch of its own.
+am_tree()
+{
+	git --git-dir="$GIT" worktree prune
+	rm -rf "$AM"
+	git --git-dir="$GIT" worktree prune
+	git --git-dir="$GIT" worktree add -q -f --no-checkout -B compose "$AM" base
+	git -C "$AM" read-tree HEAD
+	cat "$1"/*.patch | git -C "$AM" apply --numstat - | cut -f3 | sort -u |
+		while read -r path; do
+			[ -z "$(git -C "$AM" ls-files "$path")" ] || echo "$path"
+		done | git -C "$AM" checkout-index --stdin
+}
+
+# am MAIL...: what a user does, but stricter on white space
+am()
+{
+	git -C "$AM" am -q --empty=keep --committer-date-is-author-date \
+		--whitespace=error-all "$@"
+}
+
+# compose SRC: make the commits that SRC/patches/BASE/series lists, in AM
+compose()
+{
+	local src=$1 patch files file
+
+	am_tree "$src/patches/$BASE"
+	while read -r patch files; do
+		case $patch in ''|'#'*) continue ;; esac
+		am "$src/patches/$BASE/$patch"
+		for file in $files; do
+			if [ -n "$(git -C "$AM" ls-files "$file")" ]; then
+				echo "error: $patch adds $file, which the base has"
+				return 1
+			fi
+			install -D -m 644 "$src/$file" "$AM/$file"
+			git -C "$AM" add -f "$file"
+		done
+		[ -z "$files" ] ||
+			GIT_COMMITTER_DATE=$(git -C "$AM" log -1 --format=%aI) \
+			git -C "$AM" commit -q --amend --no-edit
+	done < "$src/patches/$BASE/series"
+}
+
+# A test commit touches the tests; all others are fixes.
+is_test()
+{
+	git --git-dir="$GIT" diff-tree -r --name-only --no-commit-id "$1" |
+		grep -qE 'kunit|^lib/tests/'
+}
