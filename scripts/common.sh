@@ -81,19 +81,30 @@ step_interrupted()
 }
 trap step_interrupted INT TERM
 
+# The line of a log that a person wants to see first.
+reason()
+{
+	local log=$LOGS/$1.log line
+
+	line=$(grep -m1 -E 'No space left|[Ee]rror:|\*\*\*|Unable to locate|fatal:|not a valid|patch failed' "$log" || tail -n 1 "$log")
+	printf '%s (log: %s)' "${line:-no output}" "$log"
+}
+
 # step TEXT LOG COMMAND...: run a long command, in a process group of its own so
-# that nothing of it survives us, and say what happens and for how long.
+# that nothing of it survives us, and say what happens and for how long. Ends the
+# script if it fails. Not to be called behind an "if" or before "||": the shell
+# would go on after errors inside COMMAND.
 step()
 {
-	local text=$1 log=$LOGS/$2.log start=$SECONDS status=0
+	local text=$1 log=$2 start=$SECONDS status=0
 	shift 2
 
 	STEP_TEXT=$text
 	set -m
 	if [ -n "$V" ]; then
-		"$@" < /dev/null 9>&- > >(tee "$log") 2>&1 &
+		"$@" < /dev/null > >(exec tee "$LOGS/$log.log") 2>&1 9>&- &
 	else
-		"$@" < /dev/null > "$log" 2>&1 9>&- &
+		"$@" < /dev/null > "$LOGS/$log.log" 2>&1 9>&- &
 	fi
 	STEP_PID=$!
 	set +m
@@ -106,17 +117,8 @@ step()
 	[ ! -t 1 ] || printf '\r'
 	if [ "$status" = 0 ]; then
 		printf '  %-58s %4d s\n' "$text" $((SECONDS - start))
-		return 0
+	else
+		printf '  %-58s failed\n' "$text"
+		die "$text: $(reason "$log")"
 	fi
-	printf '  %-58s failed after %d s\n' "$text" $((SECONDS - start))
-	return "$status"
-}
-
-# The line of a log that a person wants to see first.
-reason()
-{
-	local log=$LOGS/$1.log line
-
-	line=$(grep -m1 -E 'No space left|[Ee]rror:|\*\*\*|Unable to locate|fatal:|not a valid|patch failed' "$log" || tail -n 1 "$log")
-	printf '%s (log: %s)' "${line:-no output}" "$log"
 }

@@ -104,21 +104,19 @@ def main():
         return words
 
     names = [d.removeprefix(SHORT) for d in devices]
-    width = max(len(c) for c in scenarios + sum(upgrades.values(), [])) + 2
-    half = 11 * len(devices)
+    single = [(s, c, f'{c} ({s.removeprefix(SHORT)})')
+              for s in upgrades for c in upgrades[s]]
+    width = 2 + max(map(len, scenarios + [name for _, _, name in single]))
+    half = 10 * len(devices)
     print(f'\n{"":{width}}{"as it is":{half}}with the series')
-    print(f'{"upgrade":{width}}' + ''.join(f'{n:11}' for n in names * 2))
+    print(f'{"upgrade":{width}}' + ''.join(f'{n:10}' for n in names * 2).rstrip())
     for case in scenarios:
         seen = [check(d, case, True) for d in devices]
         row = [words[k] for k in range(2) for words in seen]
-        print(f'{case:{width}}' + ''.join(paint(w, 11) for w in row).rstrip())
-    for suite, cases in upgrades.items():
-        for case in cases:
-            row = check(suite, case, True)
-            name = f'{case} ({suite.removeprefix(SHORT)})'
-            print(f'{name:{width + 11 * (len(devices) - 1)}}'
-                  f'{paint(row[0], half)}{row[1]}' if len(name) >= width else
-                  f'{name:{width}}{paint(row[0], half)}{paint(row[1], 11)}')
+        print(f'{case:{width}}' + ''.join(paint(w, 10) for w in row).rstrip())
+    for suite, case, name in single:
+        row = check(suite, case, True)
+        print(f'{name:{width}}' + ''.join(paint(w, half) for w in row).rstrip())
     print('\nand what must hold on both:')
     for suite, cases in others.items():
         rows = [check(suite, case, False) for case in cases]
