@@ -37,9 +37,6 @@ enum stlb_level {
 	STLB_PUD,
 };
 
-/* More than any level's set has: CONT_PTES with 16K pages. */
-#define STLB_MAX_ENTRIES	128
-
 unsigned long stlb_level_size(enum stlb_level level);
 unsigned long stlb_entry_size(enum stlb_level level);
 
@@ -81,53 +78,18 @@ spinlock_t *stlb_ptl(struct mm_struct *mm, unsigned long va);
 struct stlb_scenario {
 	const char *name;
 	enum stlb_level level;
-	void (*map)(struct stlb_run *run);
+	void (*map)(struct stlb_run *run, enum stlb_level level);
 	void (*upgrade)(struct stlb_run *run, unsigned long va);
 	void (*again)(struct stlb_run *run);
 };
 
-/*
- * Every scenario there is. A suite generates its cases from this list, so that
- * none of them can forget one.
- */
-#define STLB_SCENARIOS(X)		\
-	X(shm_store_pte)		\
-	X(shm_request_pte)		\
-	X(shm_mprotect_pte)		\
-	X(fork_store_pte)		\
-	X(fork_request_pte)		\
-	X(fork_gup_pte)			\
-	X(fork_populate_pte)		\
-	X(free_store_pte)		\
-	X(free_request_pte)		\
-	X(split_store_pte)		\
-	X(file_store_pte)		\
-	X(file_request_pte)		\
-	X(pfn_store_pte)		\
-	X(mixed_store_pte)		\
-	X(thp_fork_store_pmd)		\
-	X(thp_fork_request_pmd)		\
-	X(thp_fork_gup_pmd)		\
-	X(thp_free_store_pmd)		\
-	X(thp_free_request_pmd)		\
-	X(thp_free_touch_pmd)		\
-	X(thp_mprotect_pmd)		\
-	STLB_HUGETLB_SCENARIOS(X, cont_pte)	\
-	STLB_HUGETLB_SCENARIOS(X, pmd)		\
-	STLB_HUGETLB_SCENARIOS(X, cont_pmd)	\
-	STLB_HUGETLB_SCENARIOS(X, pud)
+enum stlb_scenario_id {
+#define STLB_SCENARIO(_name) STLB_##_name,
+#include <linux/secondary_tlb_scenarios.h>
+	STLB_NR_SCENARIOS
+};
 
-#define STLB_HUGETLB_SCENARIOS(X, level)	\
-	X(hugetlb_private_##level)	\
-	X(hugetlb_fork_##level)		\
-	X(hugetlb_shared_##level)	\
-	X(hugetlb_mprotect_##level)	\
-	X(hugetlb_request_##level)	\
-	X(hugetlb_gup_##level)
-
-#define STLB_DECLARE_SCENARIO(_name)	\
-	extern const struct stlb_scenario stlb_##_name;
-STLB_SCENARIOS(STLB_DECLARE_SCENARIO)
+extern const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS];
 
 /**
  * struct stlb_run - a user address space and the translation under test
@@ -258,16 +220,16 @@ struct stlb_call {
  * @ptl: the lock that guards the armed translation
  * @start: first byte of the armed translation
  * @level: its level
- * @lock: guards what is recorded
+ * @lock: guards all but @mn
  */
 struct stlb_mock {
 	struct mmu_notifier mn;
 	unsigned int nr[STLB_NR_CB];
 	struct stlb_call calls[16];
-	spinlock_t *ptl;
+	spinlock_t *ptl;	/* the kernel's, see @ptl above */
 	unsigned long start;
 	enum stlb_level level;
-	spinlock_t lock;
+	spinlock_t lock;	/* guards all of the above but @mn */
 };
 
 int stlb_mock_register(struct stlb_mock *mock, struct mm_struct *mm);
@@ -306,7 +268,7 @@ struct stlb_soft_entry {
 struct stlb_soft {
 	struct stlb_device dev;
 	struct mmu_notifier mn;
-	spinlock_t lock;
+	spinlock_t lock;	/* guards the entries, see @lock above */
 	struct stlb_soft_entry entry[64];
 	unsigned int nr;
 	unsigned long requests;

@@ -52,7 +52,7 @@ static void stlb_mock_range(struct mmu_notifier *mn, struct mm_struct *mm,
 	struct stlb_call call = {
 		.start		= start,
 		.end		= end,
-		.atomic		= in_atomic(),
+		.atomic		= !preemptible(),
 		.ptl_held	= stlb_lock_held(mock->ptl),
 		.clear		= true,
 		.writable	= true,
@@ -146,7 +146,8 @@ static int __stlb_mock_register(struct stlb_mock *mock, struct mm_struct *mm,
  * @mock: the mock
  * @mm: the address space; its users must not go away meanwhile
  *
- * Context: may sleep. Return: 0 or -ENOMEM or -EINTR.
+ * Context: may sleep.
+ * Return: 0, -ENOMEM or -EINTR.
  */
 int stlb_mock_register(struct stlb_mock *mock, struct mm_struct *mm)
 {
@@ -158,7 +159,8 @@ int stlb_mock_register(struct stlb_mock *mock, struct mm_struct *mm)
  * @mock: the mock
  * @mm: the address space; its users must not go away meanwhile
  *
- * Context: may sleep. Return: 0 or -ENOMEM or -EINTR.
+ * Context: may sleep.
+ * Return: 0, -ENOMEM or -EINTR.
  */
 int stlb_mock_register_range_only(struct stlb_mock *mock, struct mm_struct *mm)
 {
@@ -276,7 +278,8 @@ static void stlb_soft_range(struct mmu_notifier *mn, struct mm_struct *mm,
 		if (e->end <= start || e->start >= end)
 			continue;
 
-		head = tail = *e;
+		head = *e;
+		tail = *e;
 		*e = soft->entry[--soft->nr];
 		head.end = ALIGN_DOWN(start, PAGE_SIZE);
 		if (head.start < head.end)
@@ -431,7 +434,8 @@ static const struct stlb_device_ops stlb_soft_dev_ops = {
  * @soft: the TLB, starts empty
  * @mm: the address space; its users must not go away meanwhile
  *
- * Context: may sleep. Return: 0 or -ENOMEM or -EINTR.
+ * Context: may sleep.
+ * Return: 0, -ENOMEM or -EINTR.
  */
 int stlb_soft_register(struct stlb_soft *soft, struct mm_struct *mm)
 {

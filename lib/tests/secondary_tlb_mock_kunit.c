@@ -77,12 +77,13 @@ static void mock_test_scenario(struct kunit *test,
 		     missed, i);
 }
 
-#define MOCK_CASE(_name)						\
+#define STLB_SCENARIO(_name)						\
 	static void _name(struct kunit *test)				\
 	{								\
-		mock_test_scenario(test, &stlb_##_name);		\
+		mock_test_scenario(test, &stlb_scenarios[STLB_##_name]); \
 	}
-STLB_SCENARIOS(MOCK_CASE)
+
+#include <linux/secondary_tlb_scenarios.h>
 
 /* The two instruments that the cases above trust. */
 static void sees_context(struct kunit *test)
@@ -93,7 +94,7 @@ static void sees_context(struct kunit *test)
 	if (!stlb_mock_sees_context())
 		kunit_skip(test, "needs PROVE_LOCKING and PREEMPT_COUNT");
 
-	stlb_map(&t->run, &stlb_shm_store_pte);
+	stlb_map(&t->run, &stlb_scenarios[STLB_shm_store_pte]);
 	mock_arm(t, STLB_PTE);
 
 	mmu_notifier_invalidate_range(t->run.mm, t->run.start,
@@ -119,7 +120,7 @@ static void sees_context(struct kunit *test)
 
 static void two_subscribers(struct kunit *test)
 {
-	const struct stlb_scenario *scenario = &stlb_shm_store_pte;
+	const struct stlb_scenario *scenario = &stlb_scenarios[STLB_shm_store_pte];
 	struct mock_test *t = test->priv;
 	struct stlb_mock *second;
 	unsigned int first_calls, second_calls;
@@ -181,7 +182,7 @@ static bool mock_storm_goes_on(struct mock_storm *storm)
 	for (ms = 0; ms < 10000; ms++) {
 		if (READ_ONCE(storm->upgrades) >= target)
 			return true;
-		msleep(1);
+		usleep_range(1000, 2000);
 	}
 	return false;
 }
@@ -198,7 +199,7 @@ static void unregister_in_storm(struct kunit *test)
 
 	mock = kunit_kzalloc(test, sizeof(*mock), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, mock);
-	stlb_map(&t->run, &stlb_shm_store_pte);
+	stlb_map(&t->run, &stlb_scenarios[STLB_shm_store_pte]);
 	storm.va = t->run.start;
 	thread = kthread_run(mock_storm_thread, &storm, "stlb_storm");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(thread));
@@ -278,19 +279,31 @@ static void first_touch_pmd(struct kunit *test)
 	mock_expect_none(test, t);
 }
 
-#define MOCK_FIRST_TOUCH(_level, _enum)					\
-	static void first_touch_hugetlb_##_level(struct kunit *test)	\
-	{								\
-		struct mock_test *t = test->priv;			\
-									\
-		stlb_map_hugetlb(&t->run, _enum, MAP_PRIVATE);		\
-		mock_test_first_touch(test, t, _enum);			\
-		stlb_map_hugetlb(&t->run, _enum, MAP_SHARED);		\
-		mock_test_first_touch(test, t, _enum);			\
-	}
-MOCK_FIRST_TOUCH(cont_pte, STLB_CONT_PTE)
-MOCK_FIRST_TOUCH(pmd, STLB_PMD)
-MOCK_FIRST_TOUCH(cont_pmd, STLB_CONT_PMD)
+static void mock_test_first_touch_hugetlb(struct kunit *test,
+					  enum stlb_level level)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_hugetlb(&t->run, level, MAP_PRIVATE);
+	mock_test_first_touch(test, t, level);
+	stlb_map_hugetlb(&t->run, level, MAP_SHARED);
+	mock_test_first_touch(test, t, level);
+}
+
+static void first_touch_hugetlb_cont_pte(struct kunit *test)
+{
+	mock_test_first_touch_hugetlb(test, STLB_CONT_PTE);
+}
+
+static void first_touch_hugetlb_pmd(struct kunit *test)
+{
+	mock_test_first_touch_hugetlb(test, STLB_PMD);
+}
+
+static void first_touch_hugetlb_cont_pmd(struct kunit *test)
+{
+	mock_test_first_touch_hugetlb(test, STLB_CONT_PMD);
+}
 
 /*
  * The exception: a first write to private hugetlb memory. hugetlb_no_page() maps
@@ -361,19 +374,35 @@ static void no_change_pmd(struct kunit *test)
 	mock_test_no_change(test, t, STLB_PMD);
 }
 
-#define MOCK_NO_CHANGE(_level, _enum)					\
-	static void no_change_hugetlb_##_level(struct kunit *test)	\
-	{								\
-		struct mock_test *t = test->priv;			\
-									\
-		stlb_map_hugetlb(&t->run, _enum, MAP_PRIVATE);		\
-		stlb_cpu_write(&t->run, t->run.start, 1);		\
-		mock_test_no_change(test, t, _enum);			\
-	}
-MOCK_NO_CHANGE(cont_pte, STLB_CONT_PTE)
-MOCK_NO_CHANGE(pmd, STLB_PMD)
-MOCK_NO_CHANGE(cont_pmd, STLB_CONT_PMD)
-MOCK_NO_CHANGE(pud, STLB_PUD)
+static void mock_test_no_change_hugetlb(struct kunit *test,
+					enum stlb_level level)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_hugetlb(&t->run, level, MAP_PRIVATE);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+	mock_test_no_change(test, t, level);
+}
+
+static void no_change_hugetlb_cont_pte(struct kunit *test)
+{
+	mock_test_no_change_hugetlb(test, STLB_CONT_PTE);
+}
+
+static void no_change_hugetlb_pmd(struct kunit *test)
+{
+	mock_test_no_change_hugetlb(test, STLB_PMD);
+}
+
+static void no_change_hugetlb_cont_pmd(struct kunit *test)
+{
+	mock_test_no_change_hugetlb(test, STLB_CONT_PMD);
+}
+
+static void no_change_hugetlb_pud(struct kunit *test)
+{
+	mock_test_no_change_hugetlb(test, STLB_PUD);
+}
 
 /* The access flag alone: an entry without it was never cached. */
 static void mock_test_young(struct kunit *test, struct mock_test *t,
@@ -591,9 +620,9 @@ static void mock_test_exit(struct kunit *test)
 	stlb_run_exit(&t->run);
 }
 
-#define MOCK_KUNIT_CASE(_name) KUNIT_CASE(_name),
 static struct kunit_case mock_test_cases[] = {
-	STLB_SCENARIOS(MOCK_KUNIT_CASE)
+#define STLB_SCENARIO(_name) KUNIT_CASE(_name),
+#include <linux/secondary_tlb_scenarios.h>
 	KUNIT_CASE(two_subscribers),
 	KUNIT_CASE(first_write_hugetlb_cont_pte),
 	KUNIT_CASE(first_write_hugetlb_pmd),
@@ -631,4 +660,5 @@ static struct kunit_suite mock_test_suite = {
 	.exit		= mock_test_exit,
 	.test_cases	= mock_test_cases,
 };
+
 kunit_test_suite(mock_test_suite);

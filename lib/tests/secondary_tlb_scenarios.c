@@ -378,11 +378,11 @@ void stlb_map_hugetlb(struct stlb_run *run, enum stlb_level level, int flags)
 	long ret;
 
 	if (!h)
-		kunit_skip(run->test, "no hugetlb pages of %lu KiB in this kernel",
+		kunit_skip(run->test, "no hugetlb pages of %luK in this kernel",
 			   size / SZ_1K);
 	if (!h->free_huge_pages)
-		kunit_skip(run->test, "no hugetlb page of %lu KiB is free: boot with hugepagesz=%luK hugepages=2",
-			   size / SZ_1K, size / SZ_1K);
+		kunit_skip(run->test, "boot with hugepagesz=%luK hugepages=2",
+			   size / SZ_1K);
 
 	stlb_reserve(run, size);
 	flags |= MAP_FIXED | MAP_ANONYMOUS | MAP_HUGETLB |
@@ -429,13 +429,13 @@ void stlb_map_written(struct stlb_run *run, enum stlb_level level, bool thp)
 }
 
 /* A read fault on shared memory makes a writable-clean entry. */
-static void shm_map(struct stlb_run *run)
+static void shm_map(struct stlb_run *run, enum stlb_level level)
 {
 	stlb_reserve(run, PAGE_SIZE);
 	stlb_read_all(run);
 }
 
-static void shm_mprotect_map(struct stlb_run *run)
+static void shm_mprotect_map(struct stlb_run *run, enum stlb_level level)
 {
 	stlb_reserve(run, PAGE_SIZE);
 	stlb_mprotect(run, run->start - PAGE_SIZE, 3 * PAGE_SIZE, PROT_READ);
@@ -445,41 +445,41 @@ static void shm_mprotect_map(struct stlb_run *run)
 }
 
 /* The other user of a copy-on-write page goes away: the page is reused. */
-static void fork_map(struct stlb_run *run)
+static void fork_map(struct stlb_run *run, enum stlb_level level)
 {
-	stlb_map_written(run, STLB_PTE, false);
+	stlb_map_written(run, level, false);
 	stlb_fork(run, NULL);
 }
 
-static void thp_fork_map(struct stlb_run *run)
+static void thp_fork_map(struct stlb_run *run, enum stlb_level level)
 {
-	stlb_map_written(run, STLB_PMD, true);
+	stlb_map_written(run, level, true);
 	stlb_fork(run, NULL);
 }
 
 /* MADV_FREE leaves private pages clean and old, a read makes them young. */
-static void free_map(struct stlb_run *run)
+static void free_map(struct stlb_run *run, enum stlb_level level)
 {
-	stlb_map_written(run, STLB_PTE, false);
+	stlb_map_written(run, level, false);
 	lru_add_drain_all();
 	stlb_madvise(run, run->start - PAGE_SIZE, 3 * PAGE_SIZE, MADV_FREE);
 	stlb_read_all(run);
 }
 
-static void thp_free_map(struct stlb_run *run)
+static void thp_free_map(struct stlb_run *run, enum stlb_level level)
 {
-	stlb_map_written(run, STLB_PMD, true);
+	stlb_map_written(run, level, true);
 	lru_add_drain_all();
 	stlb_madvise(run, run->start, run->size, MADV_FREE);
 	stlb_read_all(run);
 }
 
 /* A clean block is split by the loss of its last page. */
-static void split_map(struct stlb_run *run)
+static void split_map(struct stlb_run *run, enum stlb_level level)
 {
 	struct stlb_leaf leaf;
 
-	thp_free_map(run);
+	thp_free_map(run, STLB_PMD);
 	stlb_walk(run->mm, run->start, &leaf);
 	KUNIT_ASSERT_EQ_MSG(run->test, leaf.size, PMD_SIZE, "not a THP");
 
@@ -491,9 +491,9 @@ static void split_map(struct stlb_run *run)
 }
 
 /* mprotect() takes the write permission of a block, and leaves it away. */
-static void thp_mprotect_map(struct stlb_run *run)
+static void thp_mprotect_map(struct stlb_run *run, enum stlb_level level)
 {
-	stlb_map_written(run, STLB_PMD, true);
+	stlb_map_written(run, level, true);
 	stlb_mprotect(run, run->start, run->size, PROT_READ);
 	stlb_mprotect(run, run->start, run->size, PROT_READ | PROT_WRITE);
 }
@@ -525,7 +525,7 @@ static void stlb_map_file(struct stlb_run *run)
 	stlb_read_all(run);
 }
 
-static void file_map(struct stlb_run *run)
+static void file_map(struct stlb_run *run, enum stlb_level level)
 {
 	loff_t pos;
 
@@ -609,12 +609,12 @@ static void stlb_map_pfns(struct stlb_run *run,
 	stlb_map_file(run);
 }
 
-static void pfn_map(struct stlb_run *run)
+static void pfn_map(struct stlb_run *run, enum stlb_level level)
 {
 	stlb_map_pfns(run, &stlb_pfn_fops);
 }
 
-static void mixed_map(struct stlb_run *run)
+static void mixed_map(struct stlb_run *run, enum stlb_level level)
 {
 	stlb_map_pfns(run, &stlb_mixed_fops);
 }
@@ -695,75 +695,75 @@ static void populate(struct stlb_run *run, unsigned long va)
 		     MADV_POPULATE_WRITE);
 }
 
-#define STLB_SCENARIO_AGAIN(_name, _level, _map, _upgrade, _again)	\
-	const struct stlb_scenario stlb_##_name = {			\
-		.name = #_name,						\
-		.level = _level,					\
-		.map = _map,						\
-		.upgrade = _upgrade,					\
-		.again = _again,					\
-	}
+#define SCENARIO(_name, ...)						\
+	[STLB_##_name] = { #_name, __VA_ARGS__ }
 
-#define STLB_SCENARIO(_name, _level, _map, _upgrade)			\
-	STLB_SCENARIO_AGAIN(_name, _level, _map, _upgrade, NULL)
+const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS] = {
+	SCENARIO(shm_store_pte, STLB_PTE, shm_map, store),
+	SCENARIO(shm_request_pte, STLB_PTE, shm_map, request),
+	SCENARIO(shm_mprotect_pte, STLB_PTE, shm_mprotect_map, store),
+	SCENARIO(fork_store_pte, STLB_PTE, fork_map, store),
+	SCENARIO(fork_request_pte, STLB_PTE, fork_map, request),
+	SCENARIO(fork_gup_pte, STLB_PTE, fork_map, gup),
+	SCENARIO(fork_populate_pte, STLB_PTE, fork_map, populate),
+	SCENARIO(free_store_pte, STLB_PTE, free_map, store),
+	SCENARIO(free_request_pte, STLB_PTE, free_map, request),
+	SCENARIO(split_store_pte, STLB_PTE, split_map, store),
+	SCENARIO(file_store_pte, STLB_PTE, file_map, store),
+	SCENARIO(file_request_pte, STLB_PTE, file_map, request),
+	SCENARIO(pfn_store_pte, STLB_PTE, pfn_map, store),
+	SCENARIO(mixed_store_pte, STLB_PTE, mixed_map, store),
+	SCENARIO(thp_fork_store_pmd, STLB_PMD, thp_fork_map, store),
+	SCENARIO(thp_fork_request_pmd, STLB_PMD, thp_fork_map, request),
+	SCENARIO(thp_fork_gup_pmd, STLB_PMD, thp_fork_map, gup),
+	SCENARIO(thp_free_store_pmd, STLB_PMD, thp_free_map, store),
+	SCENARIO(thp_free_request_pmd, STLB_PMD, thp_free_map, request),
+	/* GUP marks a writable-clean block dirty when it walks it: no fault. */
+	SCENARIO(thp_free_touch_pmd, STLB_PMD, thp_free_map, gup),
+	SCENARIO(thp_mprotect_pmd, STLB_PMD, thp_mprotect_map, store),
 
-STLB_SCENARIO(shm_store_pte, STLB_PTE, shm_map, store);
-STLB_SCENARIO(shm_request_pte, STLB_PTE, shm_map, request);
-STLB_SCENARIO(shm_mprotect_pte, STLB_PTE, shm_mprotect_map, store);
-STLB_SCENARIO(fork_store_pte, STLB_PTE, fork_map, store);
-STLB_SCENARIO(fork_request_pte, STLB_PTE, fork_map, request);
-STLB_SCENARIO(fork_gup_pte, STLB_PTE, fork_map, gup);
-STLB_SCENARIO(fork_populate_pte, STLB_PTE, fork_map, populate);
-STLB_SCENARIO(free_store_pte, STLB_PTE, free_map, store);
-STLB_SCENARIO(free_request_pte, STLB_PTE, free_map, request);
-STLB_SCENARIO(split_store_pte, STLB_PTE, split_map, store);
-STLB_SCENARIO(file_store_pte, STLB_PTE, file_map, store);
-STLB_SCENARIO(file_request_pte, STLB_PTE, file_map, request);
-STLB_SCENARIO(pfn_store_pte, STLB_PTE, pfn_map, store);
-STLB_SCENARIO(mixed_store_pte, STLB_PTE, mixed_map, store);
-STLB_SCENARIO(thp_fork_store_pmd, STLB_PMD, thp_fork_map, store);
-STLB_SCENARIO(thp_fork_request_pmd, STLB_PMD, thp_fork_map, request);
-STLB_SCENARIO(thp_fork_gup_pmd, STLB_PMD, thp_fork_map, gup);
-STLB_SCENARIO(thp_free_store_pmd, STLB_PMD, thp_free_map, store);
-STLB_SCENARIO(thp_free_request_pmd, STLB_PMD, thp_free_map, request);
-/* GUP marks a writable-clean block dirty when it walks it: no fault. */
-STLB_SCENARIO(thp_free_touch_pmd, STLB_PMD, thp_free_map, gup);
-STLB_SCENARIO(thp_mprotect_pmd, STLB_PMD, thp_mprotect_map, store);
+	SCENARIO(hugetlb_private_cont_pte, STLB_CONT_PTE,
+		 hugetlb_private_map, store),
+	SCENARIO(hugetlb_fork_cont_pte, STLB_CONT_PTE, hugetlb_fork_map, store),
+	SCENARIO(hugetlb_shared_cont_pte, STLB_CONT_PTE,
+		 hugetlb_shared_map, store),
+	SCENARIO(hugetlb_mprotect_cont_pte, STLB_CONT_PTE,
+		 hugetlb_mprotect_map, store),
+	SCENARIO(hugetlb_request_cont_pte, STLB_CONT_PTE,
+		 hugetlb_private_map, request),
+	SCENARIO(hugetlb_gup_cont_pte, STLB_CONT_PTE, hugetlb_private_map, gup),
 
-#define STLB_HUGETLB_MAP(_how, _level, _enum)				\
-	static void hugetlb_##_how##_map_##_level(struct stlb_run *run)	\
-	{								\
-		hugetlb_##_how##_map(run, _enum);			\
-	}
+	SCENARIO(hugetlb_private_pmd, STLB_PMD, hugetlb_private_map, store),
+	SCENARIO(hugetlb_fork_pmd, STLB_PMD, hugetlb_fork_map, store),
+	SCENARIO(hugetlb_shared_pmd, STLB_PMD, hugetlb_shared_map, store),
+	SCENARIO(hugetlb_mprotect_pmd, STLB_PMD, hugetlb_mprotect_map, store),
+	SCENARIO(hugetlb_request_pmd, STLB_PMD, hugetlb_private_map, request),
+	SCENARIO(hugetlb_gup_pmd, STLB_PMD, hugetlb_private_map, gup),
 
-#define STLB_HUGETLB_LEVEL(_level, _enum, _private_again, _shared_again) \
-	STLB_HUGETLB_MAP(private, _level, _enum)			\
-	STLB_HUGETLB_MAP(fork, _level, _enum)				\
-	STLB_HUGETLB_MAP(shared, _level, _enum)				\
-	STLB_HUGETLB_MAP(mprotect, _level, _enum)			\
-	STLB_SCENARIO_AGAIN(hugetlb_private_##_level, _enum,		\
-			    hugetlb_private_map_##_level, store,	\
-			    _private_again);				\
-	STLB_SCENARIO_AGAIN(hugetlb_fork_##_level, _enum,		\
-			    hugetlb_fork_map_##_level, store,		\
-			    _private_again);				\
-	STLB_SCENARIO_AGAIN(hugetlb_shared_##_level, _enum,		\
-			    hugetlb_shared_map_##_level, store,		\
-			    _shared_again);				\
-	STLB_SCENARIO_AGAIN(hugetlb_mprotect_##_level, _enum,		\
-			    hugetlb_mprotect_map_##_level, store,	\
-			    _private_again);				\
-	STLB_SCENARIO_AGAIN(hugetlb_request_##_level, _enum,		\
-			    hugetlb_private_map_##_level, request,	\
-			    _private_again);				\
-	STLB_SCENARIO_AGAIN(hugetlb_gup_##_level, _enum,		\
-			    hugetlb_private_map_##_level, gup,		\
-			    _private_again)
+	SCENARIO(hugetlb_private_cont_pmd, STLB_CONT_PMD,
+		 hugetlb_private_map, store),
+	SCENARIO(hugetlb_fork_cont_pmd, STLB_CONT_PMD, hugetlb_fork_map, store),
+	SCENARIO(hugetlb_shared_cont_pmd, STLB_CONT_PMD,
+		 hugetlb_shared_map, store),
+	SCENARIO(hugetlb_mprotect_cont_pmd, STLB_CONT_PMD,
+		 hugetlb_mprotect_map, store),
+	SCENARIO(hugetlb_request_cont_pmd, STLB_CONT_PMD,
+		 hugetlb_private_map, request),
+	SCENARIO(hugetlb_gup_cont_pmd, STLB_CONT_PMD, hugetlb_private_map, gup),
 
-STLB_HUGETLB_LEVEL(cont_pte, STLB_CONT_PTE, NULL, NULL);
-STLB_HUGETLB_LEVEL(pmd, STLB_PMD, NULL, NULL);
-STLB_HUGETLB_LEVEL(cont_pmd, STLB_CONT_PMD, NULL, NULL);
-STLB_HUGETLB_LEVEL(pud, STLB_PUD, hugetlb_private_again, hugetlb_shared_again);
+	SCENARIO(hugetlb_private_pud, STLB_PUD,
+		 hugetlb_private_map, store, hugetlb_private_again),
+	SCENARIO(hugetlb_fork_pud, STLB_PUD,
+		 hugetlb_fork_map, store, hugetlb_private_again),
+	SCENARIO(hugetlb_shared_pud, STLB_PUD,
+		 hugetlb_shared_map, store, hugetlb_shared_again),
+	SCENARIO(hugetlb_mprotect_pud, STLB_PUD,
+		 hugetlb_mprotect_map, store, hugetlb_private_again),
+	SCENARIO(hugetlb_request_pud, STLB_PUD,
+		 hugetlb_private_map, request, hugetlb_private_again),
+	SCENARIO(hugetlb_gup_pud, STLB_PUD,
+		 hugetlb_private_map, gup, hugetlb_private_again),
+};
 
 /**
  * stlb_run_init() - give the test's thread a user address space
@@ -843,11 +843,12 @@ void stlb_map(struct stlb_run *run, const struct stlb_scenario *scenario)
 	struct stlb_leaf leaf;
 	unsigned int i;
 
+	KUNIT_ASSERT_NOT_NULL(test, scenario->map);
 	if (run->window && scenario->again) {
 		scenario->again(run);
 	} else {
 		stlb_unmap(run);
-		scenario->map(run);
+		scenario->map(run, scenario->level);
 	}
 
 	for (i = 0; i < stlb_triggers(run); i++) {

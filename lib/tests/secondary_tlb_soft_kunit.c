@@ -23,18 +23,19 @@ static void soft_test_scenario(struct kunit *test,
 			    "translations outlive what they map");
 }
 
-#define SOFT_CASE(_name)						\
+#define STLB_SCENARIO(_name)						\
 	static void _name(struct kunit *test)				\
 	{								\
-		soft_test_scenario(test, &stlb_##_name);		\
+		soft_test_scenario(test, &stlb_scenarios[STLB_##_name]); \
 	}
-STLB_SCENARIOS(SOFT_CASE)
 
-/* One page of shared memory that the TLB holds read-only, upgraded. */
-static bool soft_upgrade_is_stale(struct soft_test *t,
-				  const struct stlb_scenario *scenario,
+#include <linux/secondary_tlb_scenarios.h>
+
+/* A translation that the TLB holds read-only, upgraded. */
+static bool soft_upgrade_is_stale(struct soft_test *t, enum stlb_scenario_id id,
 				  unsigned long *va)
 {
+	const struct stlb_scenario *scenario = &stlb_scenarios[id];
 	struct stlb_device *dev = &t->soft.dev;
 	struct stlb_run *run = &t->run;
 	u32 val;
@@ -56,7 +57,7 @@ static void sees_missing_call(struct kunit *test)
 	unsigned long va;
 
 	t->soft.deaf = true;
-	KUNIT_EXPECT_TRUE(test, soft_upgrade_is_stale(t, &stlb_shm_store_pte, &va));
+	KUNIT_EXPECT_TRUE(test, soft_upgrade_is_stale(t, STLB_shm_store_pte, &va));
 	KUNIT_EXPECT_EQ(test, va, t->run.start);
 	KUNIT_EXPECT_EQ(test, -EFAULT, dev->ops->write(dev, va, 1));
 	KUNIT_EXPECT_GT(test, t->soft.requests, 1UL);
@@ -72,8 +73,7 @@ static void sees_short_range(struct kunit *test)
 	unsigned long va;
 
 	t->soft.shorten = PAGE_SIZE;
-	KUNIT_EXPECT_TRUE(test, soft_upgrade_is_stale(t, &stlb_hugetlb_private_cont_pte,
-						      &va));
+	KUNIT_EXPECT_TRUE(test, soft_upgrade_is_stale(t, STLB_hugetlb_private_cont_pte, &va));
 	KUNIT_EXPECT_EQ(test, va, t->run.start + t->run.size - PAGE_SIZE);
 }
 
@@ -82,8 +82,7 @@ static void full_range_is_coherent(struct kunit *test)
 	struct soft_test *t = test->priv;
 	unsigned long va;
 
-	KUNIT_EXPECT_FALSE(test, soft_upgrade_is_stale(t, &stlb_hugetlb_private_cont_pte,
-						       &va));
+	KUNIT_EXPECT_FALSE(test, soft_upgrade_is_stale(t, STLB_hugetlb_private_cont_pte, &va));
 }
 
 /* Ranges that are cut out of what one walk has filled in. */
@@ -102,7 +101,7 @@ static void range_arithmetic(struct kunit *test)
 	unsigned int i, page, first, end;
 	u32 val;
 
-	stlb_map(&t->run, &stlb_hugetlb_private_cont_pte);
+	stlb_map(&t->run, &stlb_scenarios[STLB_hugetlb_private_cont_pte]);
 	start = t->run.start;
 	for (i = 0; i < ARRAY_SIZE(cut); i++) {
 		KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, start, &val));
@@ -157,9 +156,9 @@ static void soft_test_exit(struct kunit *test)
 	stlb_run_exit(&t->run);
 }
 
-#define SOFT_KUNIT_CASE(_name) KUNIT_CASE(_name),
 static struct kunit_case soft_test_cases[] = {
-	STLB_SCENARIOS(SOFT_KUNIT_CASE)
+#define STLB_SCENARIO(_name) KUNIT_CASE(_name),
+#include <linux/secondary_tlb_scenarios.h>
 	KUNIT_CASE(sees_missing_call),
 	KUNIT_CASE(sees_short_range),
 	KUNIT_CASE(full_range_is_coherent),
@@ -174,4 +173,5 @@ static struct kunit_suite soft_test_suite = {
 	.exit		= soft_test_exit,
 	.test_cases	= soft_test_cases,
 };
+
 kunit_test_suite(soft_test_suite);

@@ -41,20 +41,18 @@ static int arm64_set_access_flags(struct arm64_test *t, enum stlb_level level,
 	struct mm_struct *mm = t->run.mm;
 	struct vm_area_struct *vma;
 	struct stlb_leaf leaf;
-	spinlock_t *ptl;
 	pte_t *ptep;
 	int ret;
 
 	stlb_mock_arm(&t->mock, t->run.start, level);
-	ptl = t->mock.ptl;
-	KUNIT_ASSERT_NOT_NULL(t->run.test, ptl);
+	KUNIT_ASSERT_NOT_NULL(t->run.test, t->mock.ptl);
 
 	mmap_read_lock(mm);
 	vma = vma_lookup(mm, va);
 	stlb_walk(mm, ALIGN_DOWN(va, size), &leaf);
 	ptep = leaf.ptep;
 
-	spin_lock(ptl);
+	spin_lock(t->mock.ptl);
 	for (i = 0; i < size / stlb_entry_size(level); i++)
 		WRITE_ONCE(ptep[i], old(READ_ONCE(ptep[i])));
 	if (is_vm_hugetlb_page(vma))
@@ -66,7 +64,7 @@ static int arm64_set_access_flags(struct arm64_test *t, enum stlb_level level,
 	else
 		ret = ptep_set_access_flags(vma, va, ptep,
 					    new(READ_ONCE(*ptep)), dirty);
-	spin_unlock(ptl);
+	spin_unlock(t->mock.ptl);
 	mmap_read_unlock(mm);
 
 	return ret;
@@ -362,4 +360,5 @@ static struct kunit_suite arm64_test_suite = {
 	.exit		= arm64_test_exit,
 	.test_cases	= arm64_test_cases,
 };
+
 kunit_test_suite(arm64_test_suite);
