@@ -1,0 +1,174 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# Bad input and bad luck: one clear line, and a sound state afterwards.
+
+bats_require_minimum_version 1.5.0
+load setup
+
+# fake_qemu BODY: a machine that behaves like that
+fake_qemu()
+{
+	mkdir -p "$BATS_TEST_TMPDIR/bin"
+	cat > "$BATS_TEST_TMPDIR/bin/qemu-system-aarch64" <<-EOT
+	#!/bin/bash
+	case "\$*" in *help*) echo "iommu=<string>"; exit ;; esac
+	$1
+	EOT
+	chmod +x "$BATS_TEST_TMPDIR/bin/qemu-system-aarch64"
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH
+}
+
+# Trees that need no building: kunit.py is real, make builds nothing.
+fake_kernels()
+{
+	make -s series tree
+	scripts/tree unfixed
+	for tree in linux linux-unfixed; do
+		git --git-dir="$REAL" archive base tools/testing/kunit | tar -C "build/6.1/$tree" -xf -
+		printf 'VERSION = 6\nPATCHLEVEL = 1\nall: ;@:\n%%: ;@:\n' > "$BATS_TEST_TMPDIR/mk"
+		cp "$BATS_TEST_TMPDIR/mk" "build/6.1/$tree/Makefile"
+		mkdir -p "build/6.1/$tree/.kunit"
+		grep CONFIG_ "build/6.1/$tree/lib/tests/secondary_tlb.kunitconfig" > "build/6.1/$tree/.kunit/.config"
+		echo CONFIG_SERIAL_AMBA_PL010=y >> "build/6.1/$tree/.kunit/.config"
+		printf 'CONFIG_SERIAL_AMBA_%s=y\n' PL010_CONSOLE PL011 PL011_CONSOLE >> "build/6.1/$tree/.kunit/.config"
+		git -C "build/6.1/$tree" update-index --assume-unchanged Makefile
+	done
+}
+
+@test "KDIR that does not exist, or is no kernel" {
+	refused 'no such directory' make series KDIR=/nonexistent
+	mkdir "$BATS_TEST_TMPDIR/empty"
+	refused 'is not a kernel tree' make series KDIR="$BATS_TEST_TMPDIR/empty"
+}
+
+@test "KDIR of a version without a series, and an unknown BASE" {
+	mkdir "$BATS_TEST_TMPDIR/old"
+	printf 'VERSION = 5\nPATCHLEVEL = 10\nSUBLEVEL = 7\n' > "$BATS_TEST_TMPDIR/old/Makefile"
+	refused 'no series for Linux 5.10: use one of .*6.1' make series KDIR="$BATS_TEST_TMPDIR/old"
+	refused 'no series for Linux 9.9' make series BASE=9.9
+}
+
+@test "KDIR: its files as they are, and none of them written" {
+	make -s tree
+	cp -r build/6.1/linux "$BATS_TEST_TMPDIR/kdir"
+	kdir=$BATS_TEST_TMPDIR/kdir
+	rm -rf "$kdir/.git"
+	(cd "$kdir" && git --git-dir="$REPO/build/6.1/git" archive base | tar -xf - &&
+	 rm -rf lib/tests include/linux/secondary_tlb_* arch/arm64/mm/secondary_tlb_kunit.c)
+	sed -i 's/^SUBLEVEL = .*/SUBLEVEL = 42/' "$kdir/Makefile"
+	touch "$kdir/built.o" "$kdir/.config"
+	echo "/* uncommitted */" >> "$kdir/COPYING"
+	before=$(cd "$kdir" && find . -printf '%P %T@ %s\n' | sort | sha256sum)
+	make tree KDIR="$kdir"
+	[ "$before" = "$(cd "$kdir" && find . -printf '%P %T@ %s\n' | sort | sha256sum)" ]
+	cd build/kdir-6.1.42/linux
+	grep -q uncommitted COPYING
+	[ -e arch/arm64/mm/secondary_tlb_kunit.c ]
+	[ ! -e built.o ] && [ ! -e .config ]
+
+	# A second run takes what has changed since, and what is gone.
+	cd "$REPO"
+	echo "/* later */" >> "$kdir/COPYING"
+	rm "$kdir/lib/Makefile.gone" 2>/dev/null || true
+	make tree KDIR="$kdir"
+	grep -q later build/kdir-6.1.42/linux/COPYING
+}
+
+@test "missing commands on a system without apt" {
+	mkdir "$BATS_TEST_TMPDIR/path"
+	find /bin /usr/bin -maxdepth 1 \( -type f -o -type l \) ! -name 'apt*' \
+		! -name 'qemu-system-aarch64' ! -name bats -exec ln -sf -t "$BATS_TEST_TMPDIR/path" {} +
+	PATH=$BATS_TEST_TMPDIR/path run --separate-stderr make deps
+	[ "$status" != 0 ]
+	[[ $stderr == *"missing: qemu-system-aarch64"*"bats"* ]]
+	[[ $stderr == *"no apt-get"* ]]
+}
+
+@test "two makes in one directory" {
+	mkdir -p build
+	(exec 9>build/lock; flock 9; sleep 5) &
+	sleep 0.5
+	refused 'another make is at work' make series
+	kill %1 2>/dev/null || true
+}
+
+@test "QEMU without the machine" {
+	make -s series
+	fake_qemu ''
+	sed -i 's/iommu=<string>/nothing/' "$BATS_TEST_TMPDIR/bin/qemu-system-aarch64"
+	refused 'no machine virt with an SMMUv3' scripts/kunit
+}
+
+@test "a kernel that panics: no result is left of this run or an earlier one" {
+	fake_kernels
+	mkdir -p build/6.1/results
+	echo old > build/6.1/results/series.json
+	fake_qemu 'echo "KTAP version 1"; echo "Kernel panic - not syncing: Oops"; echo "reboot: Restarting system"'
+	refused 'as it is: Kernel panic - not syncing: Oops' scripts/kunit
+	[ -z "$(ls build/6.1/results)" ]
+}
+
+@test "a kernel that hangs" {
+	fake_kernels
+	fake_qemu 'echo "KTAP version 1"; exec sleep 1000'
+	TIMEOUT=2 refused 'hung' scripts/kunit
+	[ -z "$(ls build/6.1/results)" ]
+}
+
+@test "a machine that does not start" {
+	fake_kernels
+	fake_qemu 'echo "qemu-system-aarch64: bad option"; exit 1'
+	refused 'qemu-system-aarch64: bad option' scripts/kunit
+}
+
+@test "Ctrl-C while a kernel runs leaves no process and no result" {
+	fake_kernels
+	fake_qemu 'echo $$ >> "'"$BATS_TEST_TMPDIR"'/pids"; exec sleep 1000'
+	set -m
+	scripts/kunit > "$BATS_TEST_TMPDIR/out" 2>&1 &
+	pid=$!
+	set +m
+	for _ in $(seq 100); do
+		[ "$(wc -l < "$BATS_TEST_TMPDIR/pids" 2>/dev/null)" = 2 ] && break
+		sleep 0.2
+	done
+	kill -INT -- "-$pid"
+	status=0
+	wait "$pid" || status=$?
+	cat "$BATS_TEST_TMPDIR/out"
+	[ "$status" = 130 ]
+	grep -q '^error: interrupted while running the suites' "$BATS_TEST_TMPDIR/out"
+	sleep 1
+	for p in $(cat "$BATS_TEST_TMPDIR/pids"); do ! kill -0 "$p"; done
+	[ -z "$(ls build/6.1/results)" ]
+	# and the lock is free
+	make -s series
+}
+
+@test "no disk space" {
+	mkdir -p "$BATS_TEST_TMPDIR/bin" build/6.1
+	printf '#!/bin/sh\necho Avail; echo 12M\n' > "$BATS_TEST_TMPDIR/bin/df"
+	chmod +x "$BATS_TEST_TMPDIR/bin/df"
+	rm -rf build/6.1/git
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH refused 'has 12 MiB free and needs' scripts/base
+}
+
+@test "a step that runs out of disk space says so" {
+	cat > step.sh <<-EOT
+	. scripts/common.sh
+	fails() { echo "tar: write error: No space left on device"; return 1; }
+	step unpacking unpack fails
+	EOT
+	refused '^error: unpacking: tar: write error: No space left' bash step.sh
+}
+
+@test "a step stops at the first error" {
+	cat > step.sh <<-EOT
+	. scripts/common.sh
+	fails() { false; echo went on; }
+	step failing failing fails
+	echo went on
+	EOT
+	refused '^error: failing: no output' bash step.sh
+	! grep 'went on' build/6.1/logs/failing.log <<<"$output"
+}

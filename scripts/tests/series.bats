@@ -1,0 +1,149 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# Composing, applying and exporting the series.
+
+bats_require_minimum_version 1.5.0
+load setup
+
+@test "the composed series is what git format-patch gives" {
+	make series
+	git -C build/6.1/am log --format=%s -1 | grep -q .
+	git --git-dir=build/6.1/git format-patch -q --zero-commit --no-signature \
+		--subject-prefix="PATCH 6.1" --numbered -o again base..refs/stlb/series
+	cd build/6.1/series
+	for mail in 000[1-9]-*.patch; do
+		diff "$mail" "$REPO/again/$mail"
+	done
+	grep -q '^Subject: \[PATCH 6.1 0/' 0000-cover-letter.patch
+	! grep -q '\*\*\*' 0000-cover-letter.patch
+}
+
+@test "git am of the series on the base gives the tree, by plain git" {
+	make tree
+	git --git-dir=build/6.1/git worktree add -q -f --detach "$REPO/plain" base
+	rm build/6.1/series/0000-*
+	git -C plain am --whitespace=error-all "$REPO"/build/6.1/series/*.patch > am 2>&1
+	! grep -iE 'fuzz|offset|whitespace|warning' am
+	git -C plain diff --exit-code HEAD "$(linux rev-parse HEAD)"
+}
+
+@test "the test commits apply without the fixes" {
+	make series
+	run git --git-dir=build/6.1/git diff --name-only base refs/stlb/unfixed
+	[[ $output == *lib/tests/* ]]
+	[[ $output != *arch/arm64/mm/fault.c* ]]
+	[[ $output != *arch/arm64/mm/hugetlbpage.c* ]]
+}
+
+@test "compose, apply and export is an identity" {
+	make tree
+	make export
+	git diff --exit-code
+	[ -z "$(git status --porcelain)" ]
+}
+
+@test "export takes an amended commit, a new one, and a new file" {
+	make tree
+	echo "/* amended */" >> build/6.1/linux/arch/arm64/mm/secondary_tlb_kunit.c
+	linux commit -q --amend -a -m "arm64: mm: amended" -s
+	echo "/* added */" > build/6.1/linux/lib/tests/added.c
+	linux add -f lib/tests/added.c
+	linux commit -q -m "lib/tests: added" -s
+	make export
+	grep -q amended arch/arm64/mm/secondary_tlb_kunit.c
+	grep -q added lib/tests/added.c
+	grep -q 'added.patch lib/tests/added.c' patches/6.1/series
+	head -1 patches/6.1/series | grep -q '^# The commits'
+	[ "$(ls patches/6.1/*amended.patch)" ]
+	[ ! -e patches/6.1/0007-arm64-mm-KUnit-tests-for-changes-to-live-entries.patch ]
+	git add -A && git commit -q -m export
+	make tree
+	[ "$(linux rev-list --count base..HEAD)" = 8 ]
+	make export
+	[ -z "$(git status --porcelain)" ]
+}
+
+@test "export takes reordered commits, and drops what is gone" {
+	make tree
+	linux checkout -q -B series refs/stlb/series~6
+	linux cherry-pick refs/stlb/series~{4,3,5,2,1} > /dev/null
+	make export
+	[ ! -e arch/arm64/mm/secondary_tlb_kunit.c ]
+	[ "$(ls patches/6.1/*.patch | wc -l)" = 6 ]
+}
+
+@test "export refuses a new file that two commits touch, and names them" {
+	make tree
+	echo "/* more */" >> build/6.1/linux/lib/tests/secondary_tlb_devices.c
+	linux commit -q -a -m "lib/tests: more" -s
+	refused 'secondary_tlb_devices.c is new and changed again.*KUnit tests for notifications.*lib/tests: more' make export
+	[ -z "$(git status --porcelain)" ]
+}
+
+@test "export refuses a fix behind a test" {
+	make tree
+	echo >> build/6.1/linux/arch/arm64/mm/fault.c
+	linux commit -q -a -m "arm64: late" -s
+	refused 'fixes come first.*arm64: late' make export
+	[ -z "$(git status --porcelain)" ]
+}
+
+@test "export refuses uncommitted changes" {
+	make tree
+	echo >> build/6.1/linux/arch/arm64/mm/fault.c
+	refused 'uncommitted changes' make export
+}
+
+@test "work that is not exported is not overwritten" {
+	make tree
+	echo "/* mine */" >> build/6.1/linux/arch/arm64/mm/secondary_tlb_kunit.c
+	refused 'not exported: run make export' make tree
+	linux commit -q --amend -a --no-edit
+	refused 'not exported: run make export' make tree
+	grep -q mine build/6.1/linux/arch/arm64/mm/secondary_tlb_kunit.c
+	make export
+	make tree
+}
+
+@test "make tree writes only what has changed" {
+	make tree
+	touch -d '1 hour ago' build/6.1/linux/arch/arm64/mm/{fault.c,secondary_tlb_kunit.c}
+	echo "/* edited */" >> arch/arm64/mm/secondary_tlb_kunit.c
+	make tree
+	[ -z "$(find build/6.1/linux/arch/arm64/mm/fault.c -mmin -30)" ]
+	[ -n "$(find build/6.1/linux/arch/arm64/mm/secondary_tlb_kunit.c -mmin -30)" ]
+}
+
+@test "a tree that was being written when make was killed is mended" {
+	make tree
+	echo move > build/6.1/placing-series
+	echo "garbage" > build/6.1/linux/arch/arm64/mm/fault.c
+	touch "$(linux rev-parse --git-dir)/index.lock"
+	make tree
+	linux diff --exit-code HEAD
+	echo new > build/6.1/placing-series
+	rm -rf build/6.1/linux/arch
+	make tree
+	linux diff --exit-code HEAD
+}
+
+@test "a patch that does not apply" {
+	sed -i 's/^ #include <linux\/kfence.h>/ #include <linux\/other.h>/' patches/6.1/0002-*
+	refused 'composing.*patch failed: arch/arm64/mm/fault.c' make tree
+	! git --git-dir=build/6.1/git rev-parse -q --verify refs/stlb/series
+	[ ! -e build/6.1/linux ]
+	git checkout -q patches
+	make tree
+}
+
+@test "a patch with a white space error" {
+	sed -i 's/^+#include <linux\/mmu_notifier.h>$/& /' patches/6.1/0002-*
+	refused 'whitespace' make tree
+}
+
+@test "a new file that the base has already" {
+	make -s series
+	sed -i 's|secondary_tlb_soft_kunit.c$|& arch/arm64/mm/fault.c|' patches/6.1/series
+	echo x > arch/arm64/mm/fault.c
+	refused 'adds arch/arm64/mm/fault.c, which the base has' make series
+}

@@ -1,0 +1,45 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# What a maintainer's first look finds.
+
+bats_require_minimum_version 1.5.0
+load setup
+
+checkpatch()
+{
+	git --git-dir="$REAL" archive base scripts/checkpatch.pl scripts/spelling.txt \
+		scripts/const_structs.checkpatch scripts/kernel-doc | tar -xf -
+	perl scripts/checkpatch.pl --no-tree --strict --terse --show-types --no-summary "$@"
+}
+
+@test "checkpatch --strict on every mail" {
+	make -s series
+	# FILE_PATH_CHANGES asks for MAINTAINERS wherever a file is added.
+	checkpatch --ignore FILE_PATH_CHANGES build/6.1/series/000[1-9]-*.patch
+}
+
+@test "checkpatch --strict on every new file" {
+	checkpatch -f $(git ls-files '*.c' '*.h')
+}
+
+@test "kernel-doc of the new files" {
+	checkpatch --version > /dev/null || true
+	for file in $(git ls-files '*.c' '*.h'); do
+		run -0 scripts/kernel-doc -v -Werror -none "$file"
+	done
+}
+
+@test "every new file is in a series, and every patch is signed off" {
+	for file in $(git ls-files arch drivers include lib mm Documentation); do
+		grep -q -- "$file" patches/*/series
+	done
+	for patch in patches/*/*.patch; do
+		grep -q '^Signed-off-by: ' "$patch"
+		grep -q "$(basename "$patch")" "$(dirname "$patch")/series"
+	done
+}
+
+@test "shellcheck" {
+	shellcheck .ci/run scripts/*.sh $(grep -l '^#!.*bash' scripts/*)
+	shellcheck -s bash scripts/tests/setup.bash
+}

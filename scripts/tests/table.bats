@@ -1,0 +1,100 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# The table must not be green for anything but what it expects.
+
+bats_require_minimum_version 1.5.0
+
+setup()
+{
+	TABLE=$BATS_TEST_DIRNAME/../table.py
+	cd "$BATS_TEST_TMPDIR" || return 1
+	cat > expect <<-EOT
+	[scenarios]
+	devices = secondary_tlb_mock
+	upgrade = up
+	[secondary_tlb_mock]
+	hold = hold
+	EOT
+	result unfixed FAIL stale PASS
+	result series PASS coherent PASS
+}
+
+# result NAME STATUS VERDICT STATUS: what became of "up" and of "hold"
+result()
+{
+	cat > "$1.json" <<-EOT
+	{"sub_groups": [{"name": "secondary_tlb_mock", "test_cases": [
+	 {"name": "up", "status": "$2"}, {"name": "hold", "status": "$4"}]}]}
+	EOT
+	echo "stlb: secondary_tlb_mock.up: $3: because" > "$1.log"
+}
+
+table()
+{
+	run --separate-stderr "$TABLE" --tally tally expect unfixed series
+	cat tally
+}
+
+@test "stale and coherent is green" {
+	table
+	[ "$status" = 0 ]
+	[[ $output == *"up "*stale*coherent* ]]
+	[ "$(cat tally)" = "4 passed 0 failed" ]
+}
+
+@test "coherent on both kernels is not" {
+	result unfixed PASS coherent PASS
+	table
+	[ "$status" = 1 ]
+	[[ $stderr == *'up is "coherent", not "stale"'* ]]
+}
+
+@test "stale with the series is not" {
+	result series FAIL stale PASS
+	table
+	[ "$status" = 1 ]
+	[ "$(cat tally)" = "3 passed 1 failed" ]
+}
+
+@test "red for another reason than staleness is not" {
+	result unfixed FAIL broken PASS
+	table
+	[ "$status" = 1 ]
+	[[ $stderr == *'up is "broken"'* ]]
+	: > unfixed.log
+	table
+	[ "$status" = 1 ]
+}
+
+@test "a verdict that the status does not bear out is not" {
+	result unfixed PASS stale PASS
+	table
+	[ "$status" = 1 ]
+}
+
+@test "skipped, crashed and missing cases are not" {
+	for s in SKIP ERROR; do
+		result series "$s" coherent PASS
+		table
+		[ "$status" = 1 ]
+	done
+	sed -i 's/"up"/"down"/' series.json
+	table
+	[ "$status" = 1 ]
+	[[ $stderr == *'up is "missing"'* ]]
+	[[ $stderr == *'down ran and is not expected'* ]]
+}
+
+@test "a case that must hold and fails is not" {
+	result unfixed FAIL stale FAIL
+	table
+	[ "$status" = 1 ]
+	[[ $stderr == *'hold is "FAILED"'* ]]
+}
+
+@test "a panic is not, whatever the cases say" {
+	echo "Kernel panic - not syncing: Oops" >> series.log
+	table
+	[ "$status" = 1 ]
+	[[ $stderr == *"Kernel panic"* ]]
+}

@@ -1,0 +1,70 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# The series applies to vanilla 6.1.y: the first and the last release that the
+# Debian archive has the sources of.
+
+bats_require_minimum_version 1.5.0
+load setup
+
+sources()
+{
+	STORE=$TOP/build/vanilla
+	mkdir -p "$STORE/lists/partial" "$STORE/cache"
+	apt-get indextargets --format 'deb-src $(REPO_URI) $(RELEASE) $(COMPONENT)' \
+		'Created-By: Packages' | grep -i debian | sort -u > "$STORE/sources.list"
+	APT=(-o Dir::Etc::sourcelist="$STORE/sources.list" -o Dir::Etc::sourceparts=/dev/null
+	     -o Dir::State::lists="$STORE/lists" -o Dir::Cache="$STORE/cache"
+	     -o APT::Sandbox::User=root)
+	[ -n "$(find "$STORE/lists" -name '*Sources*' -mmin -1440)" ] ||
+		apt-get "${APT[@]}" update > "$STORE/update.log" 2>&1 || true
+	apt-cache "${APT[@]}" showsrc linux linux-6.1 2>/dev/null |
+		sed -n 's/^Version: \(6\.1\.[0-9]*\)-.*/\1/p' | sort -Vu
+}
+
+# fetch SORT: the first version, so sorted, that can be had
+fetch()
+{
+	local version versions
+
+	versions=$(sources)
+	sources > /dev/null
+	for version in $(sort "$1" <<<"$versions"); do
+		tarball=$STORE/linux_$version.orig.tar.xz
+		[ -e "$tarball" ] && return
+		full=$(apt-cache "${APT[@]}" showsrc linux | sed -n "s/^Version: \($version-.*\)/\1/p" | head -1)
+		if (cd "$STORE" && apt-get "${APT[@]}" source --download-only --tar-only -q \
+			"linux=$full" > fetch.log 2>&1); then
+			return
+		fi
+		rm -f "$tarball"
+	done
+	skip "no source of vanilla 6.1.y in the archive"
+}
+
+# What the tiny base has, in that release.
+applies_to()
+{
+	local dir=$BATS_TEST_TMPDIR/vanilla
+
+	echo "# $(basename "$1")" >&3
+	mkdir "$dir"
+	(cd "$BATS_TEST_TMPDIR/tiny" && find . -type f ! -path './.git/*' -printf '*/%P\n') > files
+	tar -C "$dir" --strip-components=1 --wildcards --no-wildcards-match-slash -xf "$1" -T files
+	make -s series
+	git -C "$dir" init -q
+	git -C "$dir" add -A -f
+	git -C "$dir" commit -q -m vanilla
+	rm build/6.1/series/0000-*
+	run -0 git -C "$dir" am --whitespace=error-all "$REPO"/build/6.1/series/*.patch
+	[[ ! $output =~ fuzz|whitespace ]]
+}
+
+@test "the series applies to the earliest vanilla 6.1.y there is" {
+	fetch -V
+	applies_to "$tarball"
+}
+
+@test "the series applies to the latest vanilla 6.1.y there is" {
+	fetch -rV
+	applies_to "$tarball"
+}
