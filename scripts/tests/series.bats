@@ -15,7 +15,7 @@ load setup
 		diff "$mail" "$REPO/again/$mail"
 	done
 	grep -q '^Subject: \[PATCH 6.1 0/' 0000-cover-letter.patch
-	! grep -q '\*\*\*' 0000-cover-letter.patch
+	run ! grep -q '\*\*\*' 0000-cover-letter.patch
 }
 
 @test "git am of the series on the base gives the tree, by plain git" {
@@ -23,7 +23,7 @@ load setup
 	git --git-dir=build/6.1/git worktree add -q -f --detach "$REPO/plain" base
 	rm build/6.1/series/0000-*
 	git -C plain am --whitespace=error-all "$REPO"/build/6.1/series/*.patch > am 2>&1
-	! grep -iE 'fuzz|offset|whitespace|warning' am
+	run ! grep -iE 'fuzz|offset|whitespace|warning' am
 	git -C plain diff --exit-code HEAD "$(linux rev-parse HEAD)"
 }
 
@@ -130,7 +130,7 @@ load setup
 @test "a patch that does not apply" {
 	sed -i 's/^ #include <linux\/kfence.h>/ #include <linux\/other.h>/' patches/6.1/0002-*
 	refused 'composing.*patch failed: arch/arm64/mm/fault.c' make tree
-	! git --git-dir=build/6.1/git rev-parse -q --verify refs/stlb/series
+	run ! git --git-dir=build/6.1/git rev-parse -q --verify refs/stlb/series
 	[ ! -e build/6.1/linux ]
 	git checkout -q patches
 	make tree
