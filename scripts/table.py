@@ -11,7 +11,8 @@ translations says why it failed ("stlb: SUITE.CASE: stale: what was seen").
 
 Exits 0 if every expected case ran and did what it must: an upgrade is stale on
 the kernel as it is, for that reason alone, and coherent with the series; all
-other cases pass on both. With --tally, "N passed M failed" goes to FILE.
+other cases pass on both, with the same calls if they show any ("stlb:
+SUITE.CASE: calls: how many, and the ranges"). With --tally, "N passed M failed" goes to FILE.
 """
 import argparse
 import configparser
@@ -19,6 +20,7 @@ import json
 import re
 import sys
 
+CALLS = re.compile(r'stlb: (\w+)\.(\w+): calls: (.*)')
 VERDICT = re.compile(r'stlb: (\w+)\.(\w+): (stale|coherent|broken): (.*)')
 PANIC = re.compile(r'Kernel panic - not syncing: .*|Unable to handle kernel .*')
 SHORT = 'secondary_tlb_'
@@ -38,6 +40,9 @@ class Run:
         with open(self.log, encoding='utf-8', errors='replace') as f:
             log = f.read()
         self.verdict = {(m[1], m[2]): m[3] for m in VERDICT.finditer(log)}
+        self.calls = {}
+        for m in CALLS.finditer(log):
+            self.calls.setdefault((m[1], m[2]), []).append(m[3].strip())
         panic = PANIC.search(log)
         self.panic = panic and panic[0].strip()
 
@@ -101,6 +106,10 @@ def main():
                 bad.append(f'{suite}.{case} is "{word}", not '
                            f'"{want if upgrade else "pass"}": {run.log}')
             words.append(word)
+        calls = [run.calls.get((suite, case)) for run in runs]
+        if not upgrade and calls[0] != calls[1]:
+            bad.append(f'{suite}.{case}: other calls than on the kernel as it '
+                       f'is: {calls[1]}, not {calls[0]}: {runs[1].log}')
         return words
 
     names = [d.removeprefix(SHORT) for d in devices]

@@ -73,7 +73,8 @@ spinlock_t *stlb_ptl(struct mm_struct *mm, unsigned long va);
  *	&stlb_run.start and &stlb_run.size. May sleep, may skip the case.
  * @upgrade: makes it writable through the page that @va is in. May sleep.
  * @again: after @upgrade, brings the translation back to read-only. NULL if it
- *	is to be unmapped and mapped anew.
+ *	is to be unmapped and mapped anew. Those that have one (it takes long to
+ *	clear 1G) come to their second and third upgrade by mprotect().
  */
 struct stlb_scenario {
 	const char *name;
@@ -102,6 +103,7 @@ extern const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS];
  *	translation are always readable
  * @file: the mapped file, if the scenario needs one
  * @pages: what a PFN mapping maps, if the scenario is one
+ * @task: the test's thread
  */
 struct stlb_run {
 	struct kunit *test;
@@ -112,6 +114,7 @@ struct stlb_run {
 	unsigned long window_size;
 	struct file *file;
 	struct page *pages;
+	struct task_struct *task;
 };
 
 void stlb_run_init(struct stlb_run *run, struct kunit *test);
@@ -135,7 +138,7 @@ void stlb_map_hugetlb(struct stlb_run *run, enum stlb_level level, int flags);
 void stlb_map_written(struct stlb_run *run, enum stlb_level level, bool thp);
 u32 stlb_cpu_read(struct stlb_run *run, unsigned long va);
 void stlb_cpu_write(struct stlb_run *run, unsigned long va, u32 val);
-void stlb_fork(struct stlb_run *run, void (*while_alive)(struct stlb_run *run));
+void stlb_fork(struct stlb_run *run, int (*while_alive)(struct stlb_run *run));
 long stlb_syscall(int nr, unsigned long a0, unsigned long a1, unsigned long a2,
 		  unsigned long a3);
 int stlb_page_request(struct mm_struct *mm, unsigned long va, bool write);
@@ -158,6 +161,7 @@ struct stlb_device {
  * @stale: looks for a cached translation in [@start, @end) that disagrees with
  *	the page table. Returns true and its address in @va, or false.
  * @requests: page requests that the device made since it was attached
+ * @dropped: bytes of cached translations that it was told to forget since then
  *
  * All of them may sleep.
  */
@@ -169,6 +173,7 @@ struct stlb_device_ops {
 	bool (*stale)(struct stlb_device *dev, unsigned long start,
 		      unsigned long end, unsigned long *va);
 	unsigned long (*requests)(struct stlb_device *dev);
+	unsigned long (*dropped)(struct stlb_device *dev);
 };
 
 void stlb_test_device(struct stlb_run *run, const struct stlb_scenario *scenario,
@@ -217,19 +222,25 @@ struct stlb_call {
  * @mn: the subscription
  * @nr: calls per callback since the mock was armed
  * @calls: the first invalidate_range() calls since then
+ * @upgrades: calls of invalidate_range() since then that found it writable
+ * @linger: microseconds to stay in invalidate_range()
+ * @inside: calls of invalidate_range() that are under way
  * @ptl: the lock that guards the armed translation
  * @start: first byte of the armed translation
  * @level: its level
- * @lock: guards all but @mn
+ * @lock: guards what is recorded
  */
 struct stlb_mock {
 	struct mmu_notifier mn;
 	unsigned int nr[STLB_NR_CB];
 	struct stlb_call calls[16];
+	unsigned int upgrades;
+	unsigned int linger;
+	atomic_t inside;
 	spinlock_t *ptl;	/* the kernel's, see @ptl above */
 	unsigned long start;
 	enum stlb_level level;
-	spinlock_t lock;	/* guards all of the above but @mn */
+	spinlock_t lock;	/* guards what is recorded */
 };
 
 int stlb_mock_register(struct stlb_mock *mock, struct mm_struct *mm);
@@ -262,6 +273,10 @@ struct stlb_soft_entry {
  * @entry: what is cached
  * @nr: how many entries there are
  * @requests: page requests made
+ * @dropped: bytes that invalidations have removed
+ * @eager: walk and cache again what an invalidation has removed, before it
+ *	returns: the device that is about to use it. This makes an invalidation
+ *	that comes too early show.
  * @deaf: self test: ignore invalidations
  * @shorten: self test: bytes to drop from the end of each invalidation
  */
@@ -272,6 +287,8 @@ struct stlb_soft {
 	struct stlb_soft_entry entry[64];
 	unsigned int nr;
 	unsigned long requests;
+	unsigned long dropped;
+	bool eager;
 	bool deaf;
 	unsigned long shorten;
 };

@@ -4,6 +4,7 @@
  * told, and a TLB in software that is as wrong as hardware would be when it is
  * not told.
  */
+#include <linux/delay.h>
 #include <linux/highmem.h>
 #include <linux/lockdep.h>
 #include <linux/mmu_notifier.h>
@@ -60,6 +61,7 @@ static void stlb_mock_range(struct mmu_notifier *mn, struct mm_struct *mm,
 	struct stlb_leaf leaf;
 	unsigned long va;
 
+	atomic_inc(&mock->inside);
 	/* The armed translation, not the range: that may be anything. */
 	for (va = mock->start; va < mock->start + size; va += step) {
 		stlb_walk(mm, va, &leaf);
@@ -71,7 +73,12 @@ static void stlb_mock_range(struct mmu_notifier *mn, struct mm_struct *mm,
 	if (mock->nr[STLB_CB_RANGE] < ARRAY_SIZE(mock->calls))
 		mock->calls[mock->nr[STLB_CB_RANGE]] = call;
 	mock->nr[STLB_CB_RANGE]++;
+	if (call.writable)
+		mock->upgrades++;
 	spin_unlock(&mock->lock);
+	if (mock->linger)
+		udelay(mock->linger);
+	atomic_dec(&mock->inside);
 }
 
 static int stlb_mock_range_start(struct mmu_notifier *mn,
@@ -196,6 +203,7 @@ void stlb_mock_arm(struct stlb_mock *mock, unsigned long start,
 	spin_lock(&mock->lock);
 	memset(mock->nr, 0, sizeof(mock->nr));
 	memset(mock->calls, 0, sizeof(mock->calls));
+	mock->upgrades = 0;
 	mock->ptl = ptl;
 	mock->start = start;
 	mock->level = level;
@@ -222,11 +230,12 @@ static struct stlb_soft_entry *stlb_soft_find(struct stlb_soft *soft,
 }
 
 /*
- * Cache a translation. A TLB may hold a block or a set as one entry or in any
- * number of pieces, down to the page (Arm ARM DDI 0487, D8.13; an ATC gets
- * whatever the translation agent likes to return). The one that forgives least
- * holds every page on its own, and loses those only that an invalidation names;
- * so pieces of an older walk stay, and this one fills the gap around @va.
+ * Cache a translation. An ATC gets what the translation agent likes to return,
+ * and the entries of a contiguous set may be cached one by one (Arm ARM DDI
+ * 0487, "The Contiguous bit"), so no invalidation can rely on reaching pages that
+ * it does not name. The device that forgives least holds every page on its own,
+ * and loses those only that an invalidation names; so pieces of an older walk
+ * stay, and this one fills the gap around @va.
  */
 static struct stlb_soft_entry *stlb_soft_fill(struct stlb_soft *soft,
 					      unsigned long va,
@@ -254,17 +263,29 @@ static struct stlb_soft_entry *stlb_soft_fill(struct stlb_soft *soft,
 	return e;
 }
 
+/* Walk the page table, and cache what is there if it may be cached. */
+static struct stlb_soft_entry *stlb_soft_walk(struct stlb_soft *soft,
+					      struct mm_struct *mm,
+					      unsigned long va)
+{
+	struct stlb_leaf leaf;
+
+	stlb_walk(mm, va, &leaf);
+	return leaf.valid ? stlb_soft_fill(soft, va, &leaf) : NULL;
+}
+
 static void stlb_soft_range(struct mmu_notifier *mn, struct mm_struct *mm,
 			    unsigned long start, unsigned long end)
 {
 	struct stlb_soft *soft = container_of(mn, struct stlb_soft, mn);
 	struct stlb_soft_entry *e, head, tail;
+	unsigned long from, to;
 	unsigned int i;
 
 	if (READ_ONCE(soft->deaf))
 		return;
 
-	/* An empty gather says (~0, ~0) and means everything. */
+	/* The gather of a munmap() amid another says (~0, ~0): everything. */
 	if (start >= end) {
 		start = 0;
 		end = ULONG_MAX;
@@ -281,16 +302,21 @@ static void stlb_soft_range(struct mmu_notifier *mn, struct mm_struct *mm,
 		head = *e;
 		tail = *e;
 		*e = soft->entry[--soft->nr];
-		head.end = ALIGN_DOWN(start, PAGE_SIZE);
-		if (head.start < head.end)
+		from = max(head.start, ALIGN_DOWN(start, PAGE_SIZE));
+		to = tail.end > end ? PAGE_ALIGN(end) : tail.end;
+		soft->dropped += to - from;
+		if (head.start < from) {
+			head.end = from;
 			soft->entry[soft->nr++] = head;
-		if (tail.end > end) {
-			tail.start = PAGE_ALIGN(end);
-			tail.pfn += (tail.start - head.start) >> PAGE_SHIFT;
-			if (tail.start < tail.end &&
-			    !WARN_ON_ONCE(soft->nr == ARRAY_SIZE(soft->entry)))
+		}
+		if (to < tail.end) {
+			tail.pfn += (to - tail.start) >> PAGE_SHIFT;
+			tail.start = to;
+			if (!WARN_ON_ONCE(soft->nr == ARRAY_SIZE(soft->entry)))
 				soft->entry[soft->nr++] = tail;
 		}
+		if (soft->eager)
+			stlb_soft_walk(soft, mm, from);
 	}
 	spin_unlock(&soft->lock);
 }
@@ -319,18 +345,14 @@ static bool stlb_soft_try(struct stlb_soft *soft, unsigned long va, bool write,
 {
 	struct mm_struct *mm = soft->mn.mm;
 	struct stlb_soft_entry *e;
-	struct stlb_leaf leaf;
 	bool done = false;
 	u32 *word;
 
 	mmap_read_lock(mm);
 	spin_lock(&soft->lock);
 	e = stlb_soft_find(soft, va);
-	if (!e && vma_lookup(mm, va)) {
-		stlb_walk(mm, va, &leaf);
-		if (leaf.valid)
-			e = stlb_soft_fill(soft, va, &leaf);
-	}
+	if (!e && vma_lookup(mm, va))
+		e = stlb_soft_walk(soft, mm, va);
 	if (e && (!write || e->writable)) {
 		word = kmap_local_page(pfn_to_page(e->pfn +
 						   ((va - e->start) >> PAGE_SHIFT)));
@@ -420,6 +442,11 @@ static unsigned long stlb_soft_requests(struct stlb_device *dev)
 	return stlb_to_soft(dev)->requests;
 }
 
+static unsigned long stlb_soft_dropped(struct stlb_device *dev)
+{
+	return stlb_to_soft(dev)->dropped;
+}
+
 static const struct stlb_device_ops stlb_soft_dev_ops = {
 	.name		= "secondary_tlb_soft",
 	.read		= stlb_soft_read,
@@ -427,6 +454,7 @@ static const struct stlb_device_ops stlb_soft_dev_ops = {
 	.holds		= stlb_soft_holds,
 	.stale		= stlb_soft_stale,
 	.requests	= stlb_soft_requests,
+	.dropped	= stlb_soft_dropped,
 };
 
 /**

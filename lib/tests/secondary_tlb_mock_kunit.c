@@ -10,15 +10,22 @@
 #include <linux/kthread.h>
 #include <linux/mman.h>
 #include <linux/secondary_tlb_kunit.h>
+#include <linux/uaccess.h>
 #include <linux/unistd.h>
 
 #define MOCK_SUITE	"secondary_tlb_mock"
 
-/* @range_only stands for KVM: it must not notice an upgrade. */
+/*
+ * @range_only stands for a secondary MMU with page tables of its own: it must
+ * not notice an upgrade. @second is for cases that need another subscriber,
+ * @level for callbacks.
+ */
 struct mock_test {
 	struct stlb_run run;
 	struct stlb_mock mock;
+	struct stlb_mock second;
 	struct stlb_mock range_only;
+	enum stlb_level level;
 };
 
 static void mock_arm(struct mock_test *t, enum stlb_level level)
@@ -35,21 +42,20 @@ static void mock_expect_silent(struct kunit *test, struct stlb_mock *mock)
 }
 
 /* The one call that an upgrade makes. */
-static void mock_expect_upgrade(struct kunit *test, struct mock_test *t,
-				const struct stlb_scenario *scenario)
+static void mock_expect_upgrade(struct kunit *test, struct stlb_mock *mock,
+				const struct stlb_run *run)
 {
-	const struct stlb_call *call = &t->mock.calls[0];
-	enum stlb_level level = scenario->level;
+	const struct stlb_call *call = &mock->calls[0];
 
-	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_RANGE], 1);
-	KUNIT_EXPECT_EQ(test, call->start, t->run.start);
-	KUNIT_EXPECT_EQ(test, call->end, t->run.start + t->run.size);
+	KUNIT_EXPECT_EQ(test, mock->nr[STLB_CB_RANGE], 1);
+	KUNIT_EXPECT_EQ(test, call->start, run->start);
+	KUNIT_EXPECT_EQ(test, call->end, run->start + run->size);
 	if (stlb_mock_sees_context()) {
 		KUNIT_EXPECT_TRUE(test, call->ptl_held);
 		KUNIT_EXPECT_TRUE(test, call->atomic);
 	}
 	/* After the make, but for sets: those between break and make. */
-	if (stlb_entry_size(level) == stlb_level_size(level))
+	if (stlb_entry_size(mock->level) == run->size)
 		KUNIT_EXPECT_TRUE(test, call->writable);
 	else
 		KUNIT_EXPECT_TRUE(test, call->clear);
@@ -67,7 +73,7 @@ static void mock_test_scenario(struct kunit *test,
 		stlb_upgrade(&t->run, scenario, stlb_trigger(&t->run, i));
 
 		if (t->mock.nr[STLB_CB_RANGE])
-			mock_expect_upgrade(test, t, scenario);
+			mock_expect_upgrade(test, &t->mock, &t->run);
 		else
 			missed++;
 		mock_expect_silent(test, &t->mock);
@@ -96,6 +102,7 @@ static void sees_context(struct kunit *test)
 
 	stlb_map(&t->run, &stlb_scenarios[STLB_shm_store_pte]);
 	mock_arm(t, STLB_PTE);
+	KUNIT_ASSERT_NOT_NULL(test, t->mock.ptl);
 
 	mmu_notifier_invalidate_range(t->run.mm, t->run.start,
 				      t->run.start + PAGE_SIZE);
@@ -122,29 +129,22 @@ static void two_subscribers(struct kunit *test)
 {
 	const struct stlb_scenario *scenario = &stlb_scenarios[STLB_shm_store_pte];
 	struct mock_test *t = test->priv;
-	struct stlb_mock *second;
-	unsigned int first_calls, second_calls;
+	unsigned int first, second;
 
-	second = kunit_kzalloc(test, sizeof(*second), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, second);
 	stlb_map(&t->run, scenario);
-	KUNIT_ASSERT_EQ(test, 0, stlb_mock_register(second, t->run.mm));
+	KUNIT_ASSERT_EQ(test, 0, stlb_mock_register(&t->second, t->run.mm));
 	mock_arm(t, scenario->level);
-	stlb_mock_arm(second, t->run.start, scenario->level);
-
+	stlb_mock_arm(&t->second, t->run.start, scenario->level);
 	stlb_upgrade(&t->run, scenario, t->run.start);
-	first_calls = t->mock.nr[STLB_CB_RANGE];
-	second_calls = second->nr[STLB_CB_RANGE];
-	if (second_calls) {
-		KUNIT_EXPECT_EQ(test, second->calls[0].start, t->run.start);
-		KUNIT_EXPECT_EQ(test, second->calls[0].end,
-				t->run.start + t->run.size);
-	}
-	stlb_mock_unregister(second);
 
-	KUNIT_EXPECT_EQ(test, first_calls, second_calls);
-	stlb_verdict(test, MOCK_SUITE, !first_calls && !second_calls,
-		     "%u and %u calls", first_calls, second_calls);
+	first = t->mock.nr[STLB_CB_RANGE];
+	second = t->second.nr[STLB_CB_RANGE];
+	if (first || second) {
+		mock_expect_upgrade(test, &t->mock, &t->run);
+		mock_expect_upgrade(test, &t->second, &t->run);
+	}
+	stlb_verdict(test, MOCK_SUITE, !first && !second, "%u and %u calls",
+		     first, second);
 }
 
 struct mock_storm {
@@ -187,18 +187,20 @@ static bool mock_storm_goes_on(struct mock_storm *storm)
 	return false;
 }
 
-/* Once unregistration has returned the subscriber is on its own. */
+/*
+ * Once unregistration has returned the subscriber is on its own. It lingers in
+ * its callback, so that one is under way most of the time. The thread must be
+ * stopped whatever happens: nothing here asserts while it runs.
+ */
 static void unregister_in_storm(struct kunit *test)
 {
 	struct mock_test *t = test->priv;
 	struct mock_storm storm = { .mm = t->run.mm };
+	unsigned int round, calls, upgrades = 0;
+	struct stlb_mock *mock = &t->second;
 	struct task_struct *thread;
-	struct stlb_mock *mock;
-	unsigned int round, calls;
 	bool alive = true;
 
-	mock = kunit_kzalloc(test, sizeof(*mock), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, mock);
 	stlb_map(&t->run, &stlb_scenarios[STLB_shm_store_pte]);
 	storm.va = t->run.start;
 	thread = kthread_run(mock_storm_thread, &storm, "stlb_storm");
@@ -209,10 +211,13 @@ static void unregister_in_storm(struct kunit *test)
 			alive = false;
 			break;
 		}
+		stlb_mock_arm(mock, t->run.start, STLB_PTE);
+		WRITE_ONCE(mock->linger, 50);
 		alive = mock_storm_goes_on(&storm);
 		stlb_mock_unregister(mock);
+		KUNIT_EXPECT_EQ(test, 0, atomic_read(&mock->inside));
 		calls = mock->nr[STLB_CB_RANGE];
-		KUNIT_EXPECT_GT(test, calls, 0);
+		upgrades += mock->upgrades;
 		alive &= mock_storm_goes_on(&storm);
 		KUNIT_EXPECT_EQ(test, calls, mock->nr[STLB_CB_RANGE]);
 	}
@@ -220,23 +225,51 @@ static void unregister_in_storm(struct kunit *test)
 
 	KUNIT_EXPECT_TRUE(test, alive);
 	KUNIT_EXPECT_FALSE(test, storm.failed);
+	stlb_verdict(test, MOCK_SUITE, !upgrades, "heard of %u upgrades in %u rounds",
+		     upgrades, round);
 }
 
 /*
- * What must not notify, or must go on notifying as it does without the series:
- * the expected calls are those of Linux 6.1, from the code named with each.
+ * What must not notify, or must go on notifying as it does without the series.
+ * The expected calls are those of Linux 6.1, from the code named with each; the
+ * calls that were made go to the console, for two kernels to be compared.
  */
+static void mock_show_calls(struct kunit *test, struct mock_test *t)
+{
+	const struct stlb_call *call = t->mock.calls;
+	unsigned int i, nr = t->mock.nr[STLB_CB_RANGE];
+	char text[160] = "";
+	int len = 0;
+
+	for (i = 0; i < min_t(unsigned int, nr, ARRAY_SIZE(t->mock.calls)); i++)
+		len += scnprintf(text + len, sizeof(text) - len, " [%ld, %ld)",
+				 (long)(call[i].start - t->run.start),
+				 (long)(call[i].end - t->run.start));
+	pr_info("stlb: %s.%s: calls: %u%s\n", MOCK_SUITE, test->name, nr, text);
+}
+
 static void mock_expect_calls(struct kunit *test, struct mock_test *t,
 			      unsigned int nr, unsigned long start,
 			      unsigned long end)
 {
 	unsigned int i;
 
+	mock_show_calls(test, t);
 	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_RANGE], nr);
 	for (i = 0; i < min(nr, t->mock.nr[STLB_CB_RANGE]); i++) {
 		KUNIT_EXPECT_EQ(test, t->mock.calls[i].start, start);
 		KUNIT_EXPECT_EQ(test, t->mock.calls[i].end, end);
 	}
+}
+
+/* The pairs of start() and end() that every subscriber sees. */
+static void mock_expect_pairs(struct kunit *test, struct mock_test *t,
+			      unsigned int pairs)
+{
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_START], pairs);
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_END], pairs);
+	KUNIT_EXPECT_EQ(test, t->range_only.nr[STLB_CB_START], pairs);
+	KUNIT_EXPECT_EQ(test, t->range_only.nr[STLB_CB_END], pairs);
 }
 
 static void mock_expect_none(struct kunit *test, struct mock_test *t)
@@ -272,11 +305,18 @@ static void first_touch_pte(struct kunit *test)
 static void first_touch_pmd(struct kunit *test)
 {
 	struct mock_test *t = test->priv;
+	struct stlb_leaf leaf;
+
+	/* The huge zero page. */
+	stlb_map_private(&t->run, STLB_PMD, true);
+	mock_test_first_touch(test, t, STLB_PMD);
 
 	stlb_map_private(&t->run, STLB_PMD, true);
 	mock_arm(t, STLB_PMD);
 	stlb_cpu_write(&t->run, t->run.start, 1);
 	mock_expect_none(test, t);
+	stlb_walk(t->run.mm, t->run.start, &leaf);
+	KUNIT_EXPECT_EQ(test, leaf.size, PMD_SIZE);
 }
 
 static void mock_test_first_touch_hugetlb(struct kunit *test,
@@ -345,6 +385,16 @@ static void first_write_hugetlb_pmd(struct kunit *test)
 	mock_test_first_write(test, STLB_PMD);
 }
 
+static void first_write_hugetlb_cont_pmd(struct kunit *test)
+{
+	mock_test_first_write(test, STLB_CONT_PMD);
+}
+
+static void first_write_hugetlb_pud(struct kunit *test)
+{
+	mock_test_first_write(test, STLB_PUD);
+}
+
 /* A fault on what is writable already changes nothing, and tells nobody. */
 static void mock_test_no_change(struct kunit *test, struct mock_test *t,
 				enum stlb_level level)
@@ -404,7 +454,10 @@ static void no_change_hugetlb_pud(struct kunit *test)
 	mock_test_no_change_hugetlb(test, STLB_PUD);
 }
 
-/* The access flag alone: an entry without it was never cached. */
+/*
+ * The access flag alone: an entry without it cannot be loaded, and what was
+ * loaded before allows as much.
+ */
 static void mock_test_young(struct kunit *test, struct mock_test *t,
 			    enum stlb_level level)
 {
@@ -440,23 +493,32 @@ static void young_pmd(struct kunit *test)
 	mock_test_young(test, t, STLB_PMD);
 }
 
-static void mock_cow_while_shared(struct stlb_run *run)
+static int mock_cow_while_shared(struct stlb_run *run)
 {
 	struct mock_test *t = container_of(run, struct mock_test, run);
 
-	mock_arm(t, run->size == PAGE_SIZE ? STLB_PTE : STLB_CONT_PTE);
-	stlb_cpu_write(run, run->start, 3);
+	mock_arm(t, t->level);
+	return put_user(3, (u32 __user *)run->start);
 }
 
+/* @pairs of start() and end() */
 static void mock_expect_cow(struct kunit *test, struct mock_test *t,
-			    unsigned int calls)
+			    unsigned int calls, unsigned long size,
+			    unsigned int pairs)
 {
-	mock_expect_calls(test, t, calls, t->run.start,
-			  t->run.start + t->run.size);
-	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_START], 1);
-	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_END], 1);
-	KUNIT_EXPECT_EQ(test, t->range_only.nr[STLB_CB_START], 1);
-	KUNIT_EXPECT_EQ(test, t->range_only.nr[STLB_CB_END], 1);
+	mock_expect_calls(test, t, calls, t->run.start, t->run.start + size);
+	mock_expect_pairs(test, t, pairs);
+}
+
+static void mock_test_cow(struct kunit *test, enum stlb_level level,
+			  unsigned int calls, unsigned long size,
+			  unsigned int pairs)
+{
+	struct mock_test *t = test->priv;
+
+	t->level = level;
+	stlb_fork(&t->run, mock_cow_while_shared);
+	mock_expect_cow(test, t, calls, size, pairs);
 }
 
 /* wp_page_copy(): ptep_clear_flush_notify() and range_only_end() */
@@ -465,8 +527,7 @@ static void cow_copy_pte(struct kunit *test)
 	struct mock_test *t = test->priv;
 
 	stlb_map_written(&t->run, STLB_PTE, false);
-	stlb_fork(&t->run, mock_cow_while_shared);
-	mock_expect_cow(test, t, 1);
+	mock_test_cow(test, STLB_PTE, 1, PAGE_SIZE, 1);
 }
 
 static void cow_zero_page_pte(struct kunit *test)
@@ -477,7 +538,16 @@ static void cow_zero_page_pte(struct kunit *test)
 	stlb_cpu_read(&t->run, t->run.start);
 	mock_arm(t, STLB_PTE);
 	stlb_cpu_write(&t->run, t->run.start, 3);
-	mock_expect_cow(test, t, 1);
+	mock_expect_cow(test, t, 1, PAGE_SIZE, 1);
+}
+
+/* __split_huge_pmd(): range_only_end(); then as for a page */
+static void cow_split_pmd(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_written(&t->run, STLB_PMD, true);
+	mock_test_cow(test, STLB_PMD, 1, PAGE_SIZE, 2);
 }
 
 /* hugetlb_wp(): huge_ptep_clear_flush(), a call, and another by range_end() */
@@ -487,63 +557,114 @@ static void cow_copy_hugetlb_cont_pte(struct kunit *test)
 
 	stlb_map_hugetlb(&t->run, STLB_CONT_PTE, MAP_PRIVATE);
 	stlb_cpu_write(&t->run, t->run.start, 1);
-	stlb_fork(&t->run, mock_cow_while_shared);
-	mock_expect_cow(test, t, 2);
+	mock_test_cow(test, STLB_CONT_PTE, 2, CONT_PTE_SIZE, 1);
+}
+
+static void cow_copy_hugetlb_pmd(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_hugetlb(&t->run, STLB_PMD, MAP_PRIVATE);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+	mock_test_cow(test, STLB_PMD, 2, PMD_SIZE, 1);
+}
+
+static void mock_mprotect(struct kunit *test, struct mock_test *t,
+			  enum stlb_level level)
+{
+	mock_arm(t, level);
+	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_mprotect, t->run.start,
+					       t->run.size, PROT_READ, 0));
 }
 
 /*
  * Once by the mmu_gather, when it has invalidated the CPU's TLBs
  * (tlb_flush_mmu_tlbonly()), and once by range_end().
  */
-static void mock_expect_gather(struct kunit *test, struct mock_test *t)
+static void mock_test_mprotect(struct kunit *test, enum stlb_level level)
 {
-	mock_expect_calls(test, t, 2, t->run.start, t->run.start + t->run.size);
-	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_START], 1);
-	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_END], 1);
-	KUNIT_EXPECT_EQ(test, t->range_only.nr[STLB_CB_START], 1);
-	KUNIT_EXPECT_EQ(test, t->range_only.nr[STLB_CB_END], 1);
-}
+	struct mock_test *t = test->priv;
 
-static void mock_test_mprotect(struct kunit *test, struct mock_test *t,
-			       enum stlb_level level)
-{
-	mock_arm(t, level);
-	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_mprotect, t->run.start,
-					       t->run.size, PROT_READ, 0));
-	mock_expect_gather(test, t);
+	stlb_map_written(&t->run, level, level == STLB_PMD);
+	mock_mprotect(test, t, level);
+	mock_expect_calls(test, t, 2, t->run.start, t->run.start + t->run.size);
+	mock_expect_pairs(test, t, 1);
 }
 
 static void mprotect_pte(struct kunit *test)
 {
-	struct mock_test *t = test->priv;
-
-	stlb_map_written(&t->run, STLB_PTE, false);
-	mock_test_mprotect(test, t, STLB_PTE);
+	mock_test_mprotect(test, STLB_PTE);
 }
 
 static void mprotect_pmd(struct kunit *test)
 {
-	struct mock_test *t = test->priv;
-
-	stlb_map_written(&t->run, STLB_PMD, true);
-	mock_test_mprotect(test, t, STLB_PMD);
+	mock_test_mprotect(test, STLB_PMD);
 }
 
-static void mock_test_munmap(struct kunit *test, struct mock_test *t,
-			     enum stlb_level level)
+/*
+ * hugetlb_change_protection(): range_end(), on later 6.1.y also a gather, which
+ * says "everything" when it ends, for it is nested in that of mprotect().
+ */
+static void mock_test_mprotect_hugetlb(struct kunit *test,
+				       enum stlb_level level)
 {
+	struct mock_test *t = test->priv;
+	const struct stlb_call *call;
+	unsigned int i, exact = 0;
+
+	stlb_map_hugetlb(&t->run, level, MAP_PRIVATE);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+	mock_mprotect(test, t, level);
+
+	mock_show_calls(test, t);
+	KUNIT_ASSERT_LE(test, t->mock.nr[STLB_CB_RANGE], 3);
+	for (i = 0; i < t->mock.nr[STLB_CB_RANGE]; i++) {
+		call = &t->mock.calls[i];
+		if (call->start == ~0UL && call->end == ~0UL)
+			continue;
+		KUNIT_EXPECT_EQ(test, call->start, t->run.start);
+		KUNIT_EXPECT_EQ(test, call->end, t->run.start + t->run.size);
+		exact++;
+	}
+	KUNIT_EXPECT_GE(test, exact, 1);
+	mock_expect_pairs(test, t, 1);
+}
+
+static void mprotect_hugetlb_cont_pte(struct kunit *test)
+{
+	mock_test_mprotect_hugetlb(test, STLB_CONT_PTE);
+}
+
+static void mprotect_hugetlb_pmd(struct kunit *test)
+{
+	mock_test_mprotect_hugetlb(test, STLB_PMD);
+}
+
+static void mprotect_hugetlb_cont_pmd(struct kunit *test)
+{
+	mock_test_mprotect_hugetlb(test, STLB_CONT_PMD);
+}
+
+static void mock_test_munmap(struct kunit *test, enum stlb_level level,
+			     unsigned int calls, unsigned int pairs)
+{
+	struct mock_test *t = test->priv;
+
 	mock_arm(t, level);
 	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_munmap, t->run.start,
 					       t->run.size, 0, 0));
-	mock_expect_gather(test, t);
+	mock_expect_calls(test, t, calls, t->run.start,
+			  t->run.start + t->run.size);
+	mock_expect_pairs(test, t, pairs);
 }
 
+/* unmap_vmas(): range_end(); and the gather. */
 static void munmap_pte(struct kunit *test)
 {
 	struct mock_test *t = test->priv;
 
 	stlb_map_written(&t->run, STLB_PTE, false);
-	mock_test_munmap(test, t, STLB_PTE);
+	mock_test_munmap(test, STLB_PTE, 2, 1);
 }
 
 static void munmap_pmd(struct kunit *test)
@@ -551,22 +672,48 @@ static void munmap_pmd(struct kunit *test)
 	struct mock_test *t = test->priv;
 
 	stlb_map_written(&t->run, STLB_PMD, true);
-	mock_test_munmap(test, t, STLB_PMD);
+	mock_test_munmap(test, STLB_PMD, 2, 1);
+}
+
+/* __unmap_hugepage_range() has a pair of its own inside that. */
+static void mock_test_munmap_hugetlb(struct kunit *test, enum stlb_level level)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_hugetlb(&t->run, level, MAP_PRIVATE);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+	mock_test_munmap(test, level, 3, 2);
+}
+
+static void munmap_hugetlb_cont_pte(struct kunit *test)
+{
+	mock_test_munmap_hugetlb(test, STLB_CONT_PTE);
+}
+
+static void munmap_hugetlb_pmd(struct kunit *test)
+{
+	mock_test_munmap_hugetlb(test, STLB_PMD);
+}
+
+static void munmap_hugetlb_cont_pmd(struct kunit *test)
+{
+	mock_test_munmap_hugetlb(test, STLB_CONT_PMD);
 }
 
 /*
  * copy_page_range() of the one private mapping: range_end() alone. Contiguous
  * sets are rewritten by it and belong to the arm64 suite.
  */
-static void mock_test_fork(struct kunit *test, struct mock_test *t,
-			   enum stlb_level level, unsigned long margin)
+static void mock_test_fork(struct kunit *test, enum stlb_level level,
+			   unsigned long margin)
 {
+	struct mock_test *t = test->priv;
+
 	mock_arm(t, level);
 	stlb_fork(&t->run, NULL);
 	mock_expect_calls(test, t, 1, t->run.start - margin,
 			  t->run.start + t->run.size + margin);
-	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_START], 1);
-	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_END], 1);
+	mock_expect_pairs(test, t, 1);
 }
 
 static void fork_pte(struct kunit *test)
@@ -574,7 +721,7 @@ static void fork_pte(struct kunit *test)
 	struct mock_test *t = test->priv;
 
 	stlb_map_written(&t->run, STLB_PTE, false);
-	mock_test_fork(test, t, STLB_PTE, PAGE_SIZE);
+	mock_test_fork(test, STLB_PTE, PAGE_SIZE);
 }
 
 static void fork_pmd(struct kunit *test)
@@ -582,7 +729,7 @@ static void fork_pmd(struct kunit *test)
 	struct mock_test *t = test->priv;
 
 	stlb_map_written(&t->run, STLB_PMD, true);
-	mock_test_fork(test, t, STLB_PMD, 0);
+	mock_test_fork(test, STLB_PMD, 0);
 }
 
 static void fork_hugetlb_pmd(struct kunit *test)
@@ -591,7 +738,7 @@ static void fork_hugetlb_pmd(struct kunit *test)
 
 	stlb_map_hugetlb(&t->run, STLB_PMD, MAP_PRIVATE);
 	stlb_cpu_write(&t->run, t->run.start, 1);
-	mock_test_fork(test, t, STLB_PMD, 0);
+	mock_test_fork(test, STLB_PMD, 0);
 }
 
 static int mock_test_init(struct kunit *test)
@@ -615,6 +762,7 @@ static void mock_test_exit(struct kunit *test)
 
 	if (!t)
 		return;
+	stlb_mock_unregister(&t->second);
 	stlb_mock_unregister(&t->range_only);
 	stlb_mock_unregister(&t->mock);
 	stlb_run_exit(&t->run);
@@ -624,10 +772,12 @@ static struct kunit_case mock_test_cases[] = {
 #define STLB_SCENARIO(_name) KUNIT_CASE(_name),
 #include <linux/secondary_tlb_scenarios.h>
 	KUNIT_CASE(two_subscribers),
+	KUNIT_CASE(unregister_in_storm),
 	KUNIT_CASE(first_write_hugetlb_cont_pte),
 	KUNIT_CASE(first_write_hugetlb_pmd),
+	KUNIT_CASE(first_write_hugetlb_cont_pmd),
+	KUNIT_CASE(first_write_hugetlb_pud),
 	KUNIT_CASE(sees_context),
-	KUNIT_CASE(unregister_in_storm),
 	KUNIT_CASE(first_touch_pte),
 	KUNIT_CASE(first_touch_pmd),
 	KUNIT_CASE(first_touch_hugetlb_cont_pte),
@@ -643,11 +793,19 @@ static struct kunit_case mock_test_cases[] = {
 	KUNIT_CASE(young_pmd),
 	KUNIT_CASE(cow_copy_pte),
 	KUNIT_CASE(cow_zero_page_pte),
+	KUNIT_CASE(cow_split_pmd),
 	KUNIT_CASE(cow_copy_hugetlb_cont_pte),
+	KUNIT_CASE(cow_copy_hugetlb_pmd),
 	KUNIT_CASE(mprotect_pte),
 	KUNIT_CASE(mprotect_pmd),
+	KUNIT_CASE(mprotect_hugetlb_cont_pte),
+	KUNIT_CASE(mprotect_hugetlb_pmd),
+	KUNIT_CASE(mprotect_hugetlb_cont_pmd),
 	KUNIT_CASE(munmap_pte),
 	KUNIT_CASE(munmap_pmd),
+	KUNIT_CASE(munmap_hugetlb_cont_pte),
+	KUNIT_CASE(munmap_hugetlb_pmd),
+	KUNIT_CASE(munmap_hugetlb_cont_pmd),
 	KUNIT_CASE(fork_pte),
 	KUNIT_CASE(fork_pmd),
 	KUNIT_CASE(fork_hugetlb_pmd),

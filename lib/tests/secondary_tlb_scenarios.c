@@ -7,6 +7,7 @@
  * kernel's own paths. Nothing here knows what caches the translation.
  */
 #include <linux/anon_inodes.h>
+#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/hugetlb.h>
@@ -71,7 +72,8 @@ unsigned long stlb_entry_size(enum stlb_level level)
 /*
  * What the architecture says of an entry: AP[2] forbids writes, DBM lets
  * hardware that manages the dirty state clear it, and an entry whose access
- * flag is clear may not be cached (Arm ARM DDI 0487, D8.4 and D8.5).
+ * flag is clear may not be cached (Arm ARM DDI 0487, "Memory access control" and
+ * "Hardware management of the Access flag and dirty state").
  */
 static void stlb_decode(struct stlb_leaf *leaf, pte_t pte, unsigned long va,
 			unsigned long size, unsigned long cont_size)
@@ -261,7 +263,6 @@ int stlb_page_request(struct mm_struct *mm, unsigned long va, bool write)
 }
 
 struct stlb_child {
-	struct stlb_run *run;
 	struct completion forked;
 	struct completion leave;
 };
@@ -278,22 +279,23 @@ static int stlb_child_main(void *data)
 /**
  * stlb_fork() - fork the test's address space and wait for the child's end
  * @run: the run
- * @while_alive: called when the child shares the pages, or NULL
+ * @while_alive: called when the child shares the pages, or NULL. Must return,
+ *	so it asserts nothing: 0 if all went well.
  *
  * A real fork: dup_mm() of the thread's mm, and the exit of its only user. When
  * it returns private pages are mapped once again, and still write-protected.
  */
-void stlb_fork(struct stlb_run *run, void (*while_alive)(struct stlb_run *run))
+void stlb_fork(struct stlb_run *run, int (*while_alive)(struct stlb_run *run))
 {
-	struct stlb_child child = { .run = run };
+	struct stlb_child child;
 	struct kernel_clone_args args = {
 		.flags		= CLONE_UNTRACED,
 		.exit_signal	= SIGCHLD,
 		.fn		= stlb_child_main,
 		.fn_arg		= &child,
 	};
-	pid_t pid;
-	int stat;
+	int stat, ret = 0;
+	pid_t pid, gone;
 
 	init_completion(&child.forked);
 	init_completion(&child.leave);
@@ -304,17 +306,20 @@ void stlb_fork(struct stlb_run *run, void (*while_alive)(struct stlb_run *run))
 	/* Kernel threads ignore SIGCHLD; nobody could wait for the child. */
 	kernel_sigaction(SIGCHLD, SIG_DFL);
 	pid = kernel_clone(&args);
+	gone = pid;
 	if (pid > 0) {
 		wait_for_completion(&child.forked);
 		if (while_alive)
-			while_alive(run);
+			ret = while_alive(run);
 		complete(&child.leave);
-		kernel_wait(pid, &stat);
+		gone = kernel_wait(pid, &stat);
 	}
 	kernel_sigaction(SIGCHLD, SIG_IGN);
 	flush_signals(current);
 
 	KUNIT_ASSERT_GT_MSG(run->test, pid, 0, "fork failed");
+	KUNIT_ASSERT_EQ_MSG(run->test, pid, gone, "the child is still there");
+	KUNIT_ASSERT_EQ(run->test, 0, ret);
 }
 
 /*
@@ -350,15 +355,24 @@ void stlb_map_private(struct stlb_run *run, enum stlb_level level, bool thp)
 {
 	unsigned long margin = level == STLB_PTE ? PAGE_SIZE : 0;
 
-	if (thp && !(IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) &&
-		     has_transparent_hugepage()))
-		kunit_skip(run->test, "no transparent huge pages in this kernel");
+	if (thp && !has_transparent_hugepage())
+		kunit_skip(run->test, "no transparent huge pages on this CPU");
 
 	stlb_reserve(run, stlb_level_size(level));
 	stlb_mmap_fixed(run, run->start - margin, run->size + 2 * margin,
 			PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
 	if (thp)
 		stlb_madvise(run, run->start, run->size, MADV_HUGEPAGE);
+}
+
+/* The last user of a page may be on its way out (a file that closes late). */
+static bool stlb_hugetlb_page_free(struct hstate *h)
+{
+	unsigned int ms;
+
+	for (ms = 0; ms < 1000 && !READ_ONCE(h->free_huge_pages); ms++)
+		usleep_range(1000, 2000);
+	return READ_ONCE(h->free_huge_pages);
 }
 
 /**
@@ -380,7 +394,7 @@ void stlb_map_hugetlb(struct stlb_run *run, enum stlb_level level, int flags)
 	if (!h)
 		kunit_skip(run->test, "no hugetlb pages of %luK in this kernel",
 			   size / SZ_1K);
-	if (!h->free_huge_pages)
+	if (!stlb_hugetlb_page_free(h))
 		kunit_skip(run->test, "boot with hugepagesz=%luK hugepages=2",
 			   size / SZ_1K);
 
@@ -391,17 +405,20 @@ void stlb_map_hugetlb(struct stlb_run *run, enum stlb_level level, int flags)
 	KUNIT_ASSERT_EQ(run->test, (long)run->start, ret);
 }
 
+/* Every page that can trigger an upgrade, and the neighbours of a single one. */
 static void stlb_write_all(struct stlb_run *run)
 {
-	unsigned long va = run->start, end = run->start + run->size;
+	unsigned long va;
+	unsigned int i;
 
-	if (run->size == PAGE_SIZE) {
-		va -= PAGE_SIZE;
-		end += PAGE_SIZE;
-	}
-	/* One store maps a whole block; two more leave something to read. */
-	for (; va < end; va += max(run->size / 2, PAGE_SIZE))
+	for (i = 0; i < stlb_triggers(run); i++) {
+		va = stlb_trigger(run, i);
 		stlb_cpu_write(run, va, (u32)(va >> PAGE_SHIFT));
+	}
+	if (run->size == PAGE_SIZE) {
+		stlb_cpu_write(run, run->start - PAGE_SIZE, 1);
+		stlb_cpu_write(run, run->start + PAGE_SIZE, 2);
+	}
 }
 
 static void stlb_read_all(struct stlb_run *run)
@@ -424,8 +441,12 @@ static void stlb_read_all(struct stlb_run *run)
  */
 void stlb_map_written(struct stlb_run *run, enum stlb_level level, bool thp)
 {
+	struct stlb_leaf leaf;
+
 	stlb_map_private(run, level, thp);
 	stlb_write_all(run);
+	stlb_walk(run->mm, run->start, &leaf);
+	KUNIT_ASSERT_EQ_MSG(run->test, leaf.size, run->size, "no huge page");
 }
 
 /* A read fault on shared memory makes a writable-clean entry. */
@@ -477,12 +498,7 @@ static void thp_free_map(struct stlb_run *run, enum stlb_level level)
 /* A clean block is split by the loss of its last page. */
 static void split_map(struct stlb_run *run, enum stlb_level level)
 {
-	struct stlb_leaf leaf;
-
 	thp_free_map(run, STLB_PMD);
-	stlb_walk(run->mm, run->start, &leaf);
-	KUNIT_ASSERT_EQ_MSG(run->test, leaf.size, PMD_SIZE, "not a THP");
-
 	stlb_madvise(run, run->start + run->size - PAGE_SIZE, PAGE_SIZE,
 		     MADV_DONTNEED);
 	run->start += run->size / 2;
@@ -507,7 +523,7 @@ static struct vfsmount *stlb_ramfs(void)
 	static struct vfsmount *mnt;
 	struct file_system_type *type;
 
-	if (!mnt) {
+	if (IS_ERR_OR_NULL(mnt)) {
 		type = get_fs_type("ramfs");
 		mnt = type ? kern_mount(type) : ERR_PTR(-ENODEV);
 	}
@@ -527,9 +543,11 @@ static void stlb_map_file(struct stlb_run *run)
 
 static void file_map(struct stlb_run *run, enum stlb_level level)
 {
+	struct vfsmount *mnt = stlb_ramfs();
 	loff_t pos;
 
-	run->file = file_open_root_mnt(stlb_ramfs(), "stlb", O_CREAT | O_RDWR, 0600);
+	KUNIT_ASSERT_FALSE(run->test, IS_ERR(mnt));
+	run->file = file_open_root_mnt(mnt, "stlb", O_CREAT | O_RDWR, 0600);
 	KUNIT_ASSERT_FALSE(run->test, IS_ERR(run->file));
 	for (pos = 0; pos < 3 * PAGE_SIZE; pos += PAGE_SIZE / 2)
 		KUNIT_ASSERT_EQ(run->test, (ssize_t)sizeof(pos),
@@ -732,6 +750,8 @@ const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS] = {
 	SCENARIO(hugetlb_request_cont_pte, STLB_CONT_PTE,
 		 hugetlb_private_map, request),
 	SCENARIO(hugetlb_gup_cont_pte, STLB_CONT_PTE, hugetlb_private_map, gup),
+	SCENARIO(hugetlb_shared_request_cont_pte, STLB_CONT_PTE,
+		 hugetlb_shared_map, request),
 
 	SCENARIO(hugetlb_private_pmd, STLB_PMD, hugetlb_private_map, store),
 	SCENARIO(hugetlb_fork_pmd, STLB_PMD, hugetlb_fork_map, store),
@@ -739,6 +759,8 @@ const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS] = {
 	SCENARIO(hugetlb_mprotect_pmd, STLB_PMD, hugetlb_mprotect_map, store),
 	SCENARIO(hugetlb_request_pmd, STLB_PMD, hugetlb_private_map, request),
 	SCENARIO(hugetlb_gup_pmd, STLB_PMD, hugetlb_private_map, gup),
+	SCENARIO(hugetlb_shared_request_pmd, STLB_PMD,
+		 hugetlb_shared_map, request),
 
 	SCENARIO(hugetlb_private_cont_pmd, STLB_CONT_PMD,
 		 hugetlb_private_map, store),
@@ -750,6 +772,8 @@ const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS] = {
 	SCENARIO(hugetlb_request_cont_pmd, STLB_CONT_PMD,
 		 hugetlb_private_map, request),
 	SCENARIO(hugetlb_gup_cont_pmd, STLB_CONT_PMD, hugetlb_private_map, gup),
+	SCENARIO(hugetlb_shared_request_cont_pmd, STLB_CONT_PMD,
+		 hugetlb_shared_map, request),
 
 	SCENARIO(hugetlb_private_pud, STLB_PUD,
 		 hugetlb_private_map, store, hugetlb_private_again),
@@ -763,6 +787,8 @@ const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS] = {
 		 hugetlb_private_map, request, hugetlb_private_again),
 	SCENARIO(hugetlb_gup_pud, STLB_PUD,
 		 hugetlb_private_map, gup, hugetlb_private_again),
+	SCENARIO(hugetlb_shared_request_pud, STLB_PUD,
+		 hugetlb_shared_map, request, hugetlb_shared_again),
 };
 
 /**
@@ -770,8 +796,8 @@ const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS] = {
  * @run: the run
  * @test: the KUnit case
  *
- * If the case ends early its thread takes the mm down with it, so
- * stlb_run_exit() may find it in use no more, but never freed.
+ * If the case ends early its thread takes the mm down with it, see
+ * stlb_run_exit().
  */
 void stlb_run_init(struct stlb_run *run, struct kunit *test)
 {
@@ -781,6 +807,7 @@ void stlb_run_init(struct stlb_run *run, struct kunit *test)
 	run->mm = mm_alloc();
 	KUNIT_ASSERT_NOT_NULL(test, run->mm);
 	mmgrab(run->mm);
+	run->task = get_task_struct(current);
 	run->mm->task_size = TASK_SIZE;
 	arch_pick_mmap_layout(run->mm, &rlim_stack);
 	kthread_use_mm(run->mm);
@@ -789,18 +816,27 @@ void stlb_run_init(struct stlb_run *run, struct kunit *test)
 /**
  * stlb_run_exit() - the opposite of stlb_run_init()
  * @run: the run
+ *
+ * Called by the test's thread, or by another after that has ended early: KUnit
+ * does not wait for its end, but only then nothing is mapped any more.
  */
 void stlb_run_exit(struct stlb_run *run)
 {
-	if (!run->mm)
+	if (!run->task)
 		return;
-	if (current->mm == run->mm) {
+	if (current == run->task) {
 		stlb_unmap(run);
 		kthread_unuse_mm(run->mm);
 		mmput(run->mm);
+	} else {
+		while (!READ_ONCE(run->task->exit_state))
+			usleep_range(1000, 2000);
+		run->window = 0;
+		stlb_unmap(run);
 	}
+	put_task_struct(run->task);
 	mmdrop(run->mm);
-	run->mm = NULL;
+	run->task = NULL;
 }
 
 unsigned int stlb_triggers(const struct stlb_run *run)
@@ -898,11 +934,11 @@ void stlb_unmap(struct stlb_run *run)
 	if (run->window)
 		vm_munmap(run->window, run->window_size);
 	run->window = 0;
+	if (!IS_ERR_OR_NULL(run->file))
+		fput(run->file);
+	run->file = NULL;
 	/* Kernel threads close files later; a hugetlb page may hang on one. */
 	flush_delayed_fput();
-	if (!IS_ERR_OR_NULL(run->file))
-		__fput_sync(run->file);
-	run->file = NULL;
 	if (run->pages)
 		__free_pages(run->pages, STLB_PFN_ORDER);
 	run->pages = NULL;
@@ -952,15 +988,15 @@ static u32 stlb_pattern(unsigned long va)
  * For an upgrade at the first, the middle and the last page: the device reads
  * through the translation, the upgrade happens, and no part of what the device
  * holds may disagree with the page table; then the device writes without making
- * a page request, and the CPU finds what it wrote. The pages around the
- * translation must have stayed cached.
+ * a page request, and the CPU finds what it wrote. No more than the translation
+ * may have been lost, and the pages around it must have stayed cached.
  */
 void stlb_test_device(struct stlb_run *run, const struct stlb_scenario *scenario,
 		      struct stlb_device *dev)
 {
 	const struct stlb_device_ops *ops = dev->ops;
 	struct kunit *test = run->test;
-	unsigned long stale_va = 0, va, before, after;
+	unsigned long stale_va = 0, va, before, after, dropped;
 	unsigned int stale = 0, refused = 0, requests = 0;
 	unsigned int i, j;
 	u32 val;
@@ -982,7 +1018,11 @@ void stlb_test_device(struct stlb_run *run, const struct stlb_scenario *scenario
 						    run->window + run->window_size,
 						    &va));
 
+		dropped = ops->dropped(dev);
 		stlb_upgrade(run, scenario, stlb_trigger(run, i));
+		dropped = ops->dropped(dev) - dropped;
+		KUNIT_EXPECT_LE_MSG(test, dropped, run->size,
+				    "lost more than the translation");
 
 		if (ops->stale(dev, run->start, after, &va)) {
 			stale_va = va;

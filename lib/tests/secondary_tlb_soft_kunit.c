@@ -18,6 +18,7 @@ static void soft_test_scenario(struct kunit *test,
 {
 	struct soft_test *t = test->priv;
 
+	t->soft.eager = true;
 	stlb_test_device(&t->run, scenario, &t->soft.dev);
 	KUNIT_EXPECT_EQ_MSG(test, t->soft.nr, 0,
 			    "translations outlive what they map");
@@ -77,6 +78,27 @@ static void sees_short_range(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, va, t->run.start + t->run.size - PAGE_SIZE);
 }
 
+/* Told before the entry is written, it caches the old one again. */
+static void sees_early_call(struct kunit *test)
+{
+	const struct stlb_scenario *scenario = &stlb_scenarios[STLB_shm_store_pte];
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	unsigned long va;
+	u32 val;
+
+	t->soft.eager = true;
+	stlb_map(&t->run, scenario);
+	KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, t->run.start, &val));
+	mmu_notifier_invalidate_range(t->run.mm, t->run.start,
+				      t->run.start + PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, dev->ops->dropped(dev), PAGE_SIZE);
+	t->soft.deaf = true;
+	stlb_upgrade(&t->run, scenario, t->run.start);
+	KUNIT_EXPECT_TRUE(test, dev->ops->stale(dev, t->run.start,
+						t->run.start + PAGE_SIZE, &va));
+}
+
 static void full_range_is_coherent(struct kunit *test)
 {
 	struct soft_test *t = test->priv;
@@ -114,7 +136,7 @@ static void range_arithmetic(struct kunit *test)
 			KUNIT_EXPECT_EQ_MSG(test, page < first || page >= end,
 					    dev->ops->holds(dev, start + page * PAGE_SIZE),
 					    "cut %u page %u", i, page);
-		/* Everything, as an empty mmu_gather says it. */
+		/* Everything, as a nested mmu_gather says it. */
 		mmu_notifier_invalidate_range(t->run.mm, ~0UL, ~0UL);
 		KUNIT_EXPECT_EQ(test, t->soft.nr, 0);
 	}
@@ -161,6 +183,7 @@ static struct kunit_case soft_test_cases[] = {
 #include <linux/secondary_tlb_scenarios.h>
 	KUNIT_CASE(sees_missing_call),
 	KUNIT_CASE(sees_short_range),
+	KUNIT_CASE(sees_early_call),
 	KUNIT_CASE(full_range_is_coherent),
 	KUNIT_CASE(range_arithmetic),
 	KUNIT_CASE(munmap_empties),

@@ -98,3 +98,13 @@ table()
 	[ "$status" = 1 ]
 	[[ $stderr == *"Kernel panic"* ]]
 }
+
+@test "other calls than on the kernel as it is are not" {
+	echo "stlb: secondary_tlb_mock.hold: calls: 1 [0, 4096)" | tee -a series.log >> unfixed.log
+	table
+	[ "$status" = 0 ]
+	sed -i 's/calls: 1/calls: 2 [0, 4096)/' series.log
+	table
+	[ "$status" = 1 ]
+	[[ $stderr == *"hold: other calls"* ]]
+}
