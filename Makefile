@@ -36,8 +36,8 @@ export: | build
 test: series
 	@scripts/test
 
-clean:
-	rm -rf build
+clean: | build
+	@scripts/clean
 
 help:
 	@sed -n 's/^#help# \{0,1\}//p' Makefile

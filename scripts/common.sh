@@ -11,6 +11,11 @@ set -euo pipefail
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 V=${V:-}
 KDIR=${KDIR:-}
+
+# What a caller may have set is not meant for the gits and makes in here.
+unset MAKEFLAGS MFLAGS MAKELEVEL
+# shellcheck disable=SC2046 # a list of names
+unset $(git rev-parse --local-env-vars)
 BASE=${BASE:-6.1}
 
 die()
@@ -60,8 +65,8 @@ export GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL
 export GIT_AUTHOR_NAME=$GIT_COMMITTER_NAME GIT_AUTHOR_EMAIL=$GIT_COMMITTER_EMAIL
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
 
-# One at a time in a build directory. Children inherit the lock, and those that
-# outlive us must not keep it: they are started with 9>&-.
+# One at a time in a build directory. Children inherit the lock: whoever is still
+# writing keeps it.
 if [ -z "${STLB_LOCKED:-}" ]; then
 	exec 9>"$TOP/build/lock"
 	flock -n 9 || die "another make is at work in $TOP/build: wait for it"
@@ -71,15 +76,31 @@ fi
 STEP_PID=
 STEP_TEXT=
 
+# End the process group of the step, and wait until it is gone.
+step_kill()
+{
+	local i
+
+	kill -TERM -- "-$STEP_PID" 2>/dev/null || return 0
+	for i in $(seq 50); do
+		kill -0 -- "-$STEP_PID" 2>/dev/null || return 0
+		[ "$i" != 40 ] || kill -KILL -- "-$STEP_PID" 2>/dev/null || true
+		sleep 0.1
+	done
+}
+
+# Between steps there is nothing to say: the step was another script's.
 step_interrupted()
 {
-	trap - INT TERM
-	[ -z "$STEP_PID" ] || kill -TERM -- "-$STEP_PID" 2>/dev/null || true
-	printf '\nerror: interrupted while %s; run make again to go on\n' \
-		"${STEP_TEXT:-starting}" >&2
+	trap - INT TERM HUP
+	if [ -n "$STEP_PID" ]; then
+		step_kill
+		printf '\nerror: interrupted while %s; run make again to go on\n' \
+			"$STEP_TEXT" >&2
+	fi
 	exit 130
 }
-trap step_interrupted INT TERM
+trap step_interrupted INT TERM HUP
 
 # The line of a log that a person wants to see first.
 reason()
@@ -102,9 +123,9 @@ step()
 	STEP_TEXT=$text
 	set -m
 	if [ -n "$V" ]; then
-		"$@" < /dev/null > >(exec tee "$LOGS/$log.log") 2>&1 9>&- &
+		"$@" < /dev/null > >(exec tee "$LOGS/$log.log") 2>&1 &
 	else
-		"$@" < /dev/null > "$LOGS/$log.log" 2>&1 9>&- &
+		"$@" < /dev/null > "$LOGS/$log.log" 2>&1 &
 	fi
 	STEP_PID=$!
 	set +m
@@ -113,6 +134,7 @@ step()
 		sleep 0.2
 	done
 	wait "$STEP_PID" || status=$?
+	[ "$status" = 0 ] || step_kill
 	STEP_PID=
 	[ ! -t 1 ] || printf '\r'
 	if [ "$status" = 0 ]; then

@@ -3,15 +3,15 @@
 # Commits from patches/BASE/series, and back to mails.
 
 AM=$OUT/am
+PRISTINE=base		# the commit to apply to
 
 # Put the files that the patches of directory $1 touch, and no others, into a
 # work tree at the pristine base, on a branch of its own.
 am_tree()
 {
+	rm -rf "$AM" "$GIT/worktrees/${AM##*/}"
 	git --git-dir="$GIT" worktree prune
-	rm -rf "$AM"
-	git --git-dir="$GIT" worktree prune
-	git --git-dir="$GIT" worktree add -q -f --no-checkout -B compose "$AM" base
+	git --git-dir="$GIT" worktree add -q -f --no-checkout -B compose "$AM" "$PRISTINE"
 	git -C "$AM" read-tree HEAD
 	cat "$1"/*.patch | git -C "$AM" apply --numstat - | cut -f3 | sort -u |
 		while read -r path; do
@@ -47,6 +47,16 @@ compose()
 			GIT_COMMITTER_DATE=$(git -C "$AM" log -1 --format=%aI) \
 			git -C "$AM" commit -q --amend --no-edit
 	done < "$src/patches/$BASE/series"
+}
+
+# What the series is made from, in this repository.
+inputs()
+{
+	{
+		cat "$PATCHES"/*
+		sed '/^#/d' "$PATCHES/series" | cut -s -d' ' -f2- |
+			(cd "$TOP" && xargs cat)
+	} | sha256sum
 }
 
 # A test commit touches the tests; all others are fixes.

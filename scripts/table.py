@@ -11,8 +11,9 @@ translations says why it failed ("stlb: SUITE.CASE: stale: what was seen").
 
 Exits 0 if every expected case ran and did what it must: an upgrade is stale on
 the kernel as it is, for that reason alone, and coherent with the series; all
-other cases pass on both, with the same calls if they show any ("stlb:
-SUITE.CASE: calls: how many, and the ranges"). With --tally, "N passed M failed" goes to FILE.
+other cases pass on both, without a word of trouble from the kernel, and with the
+same calls if they show any ("stlb: SUITE.CASE: calls: how many, and which").
+With --tally, "N passed M failed" goes to FILE.
 """
 import argparse
 import configparser
@@ -23,6 +24,8 @@ import sys
 CALLS = re.compile(r'stlb: (\w+)\.(\w+): calls: (.*)')
 VERDICT = re.compile(r'stlb: (\w+)\.(\w+): (stale|coherent|broken): (.*)')
 PANIC = re.compile(r'Kernel panic - not syncing: .*|Unable to handle kernel .*')
+SPLAT = re.compile(r'WARNING: .*|BUG: .*|Internal error: .*|INFO: .* blocked .*|'
+                   r'.*possible .*(?:deadlock|locking|recursive).*')
 SHORT = 'secondary_tlb_'
 COLOUR = {'stale': '31', 'coherent': '32', 'pass': '32'}
 
@@ -44,7 +47,8 @@ class Run:
         for m in CALLS.finditer(log):
             self.calls.setdefault((m[1], m[2]), []).append(m[3].strip())
         panic = PANIC.search(log)
-        self.panic = panic and panic[0].strip()
+        splat = panic or SPLAT.search(log)
+        self.splat = splat and splat[0].strip()
 
     def saw(self, key, upgrade):
         """What a case saw, in the word that the table shows."""
@@ -137,8 +141,8 @@ def main():
         for key in sorted(set(run.status) - listed):
             bad.append(f'{key[0]}.{key[1]} ran and is not expected: '
                        f'add it to {args.expect}')
-        if run.panic:
-            bad.insert(0, f'{run.panic}: {run.log}')
+        if run.splat:
+            bad.insert(0, f'{run.splat}: {run.log}')
     print()
     for line in bad[:12]:
         print(f'error: {line}', file=sys.stderr)

@@ -48,30 +48,55 @@ fake_kernels()
 	refused 'no series for Linux 9.9' make series BASE=9.9
 }
 
-@test "KDIR: its files as they are, and none of them written" {
-	make -s tree
-	cp -r build/6.1/linux "$BATS_TEST_TMPDIR/kdir"
-	kdir=$BATS_TEST_TMPDIR/kdir
-	rm -rf "$kdir/.git"
-	(cd "$kdir" && git --git-dir="$REPO/build/6.1/git" archive base | tar -xf - &&
-	 rm -rf lib/tests include/linux/secondary_tlb_* arch/arm64/mm/secondary_tlb_kunit.c)
-	sed -i 's/^SUBLEVEL = .*/SUBLEVEL = 42/' "$kdir/Makefile"
-	touch "$kdir/built.o" "$kdir/.config"
+# tiny_kernel DIR: the base as somebody's tree, with work and build products in it
+tiny_kernel()
+{
+	mkdir -p "$1"
+	git --git-dir=build/6.1/git archive base | tar -C "$1" -xf -
+	sed -i 's/^SUBLEVEL = .*/SUBLEVEL = 42/' "$1/Makefile"
+	touch "$1/built.o" "$1/.config" "$1/gone"
+}
+
+state_of()
+{
+	(cd "$1" && find . -path ./.git/index -prune -o -printf '%P %T@ %s\n' | sort | sha256sum)
+}
+
+check_kdir()
+{
+	local kdir=$1 tree=build/kdir-6.1.42/linux before
+
 	echo "/* uncommitted */" >> "$kdir/COPYING"
-	before=$(cd "$kdir" && find . -printf '%P %T@ %s\n' | sort | sha256sum)
+	before=$(state_of "$kdir")
 	make tree KDIR="$kdir"
-	[ "$before" = "$(cd "$kdir" && find . -printf '%P %T@ %s\n' | sort | sha256sum)" ]
-	cd build/kdir-6.1.42/linux
-	grep -q uncommitted COPYING
-	[ -e arch/arm64/mm/secondary_tlb_kunit.c ]
-	[ ! -e built.o ] && [ ! -e .config ]
+	[ "$before" = "$(state_of "$kdir")" ]
+	grep -q uncommitted "$tree/COPYING"
+	[ -e "$tree/arch/arm64/mm/secondary_tlb_kunit.c" ]
+	[ -e "$tree/gone" ]
+	[ ! -e "$tree/built.o" ]
+	[ ! -e "$tree/.config" ]
 
 	# A second run takes what has changed since, and what is gone.
-	cd "$REPO"
 	echo "/* later */" >> "$kdir/COPYING"
-	rm "$kdir/lib/Makefile.gone" 2>/dev/null || true
+	rm "$kdir/gone"
 	make tree KDIR="$kdir"
-	grep -q later build/kdir-6.1.42/linux/COPYING
+	grep -q later "$tree/COPYING"
+	[ ! -e "$tree/gone" ]
+}
+
+@test "KDIR that git does not know: its files as they are, none written" {
+	tiny_kernel "$BATS_TEST_TMPDIR/k d"
+	check_kdir "$BATS_TEST_TMPDIR/k d"
+}
+
+@test "KDIR that is a git tree: its files as they are, none written" {
+	kdir="$BATS_TEST_TMPDIR/g d"
+	tiny_kernel "$kdir"
+	printf '*.o\n.config\n' > "$kdir/.gitignore"
+	git -C "$kdir" init -q
+	git -C "$kdir" add .
+	git -C "$kdir" commit -q -m theirs
+	check_kdir "$kdir"
 }
 
 @test "missing commands on a system without apt" {
@@ -113,6 +138,31 @@ fake_kernels()
 	fake_qemu 'echo "KTAP version 1"; exec sleep 1000'
 	TIMEOUT=2 refused 'hung' scripts/kunit
 	[ -z "$(ls build/6.1/results)" ]
+}
+
+@test "a kernel is built again if it is not the one that was built" {
+	fake_kernels
+	fake_qemu 'echo "Kernel panic - not syncing: Oops"'
+	for tree in linux linux-unfixed; do
+		mkdir -p "build/6.1/$tree/.kunit/arch/arm64/boot"
+		echo image > "build/6.1/$tree/.kunit/arch/arm64/boot/Image.gz"
+	done
+	run scripts/kunit
+	[[ $output == *"building Linux 6.1 with the series"* ]]
+	run scripts/kunit
+	[[ $output != *"building"* ]]
+	echo other > build/6.1/linux/.kunit/arch/arm64/boot/Image.gz
+	run scripts/kunit
+	[[ $output == *"building Linux 6.1 with the series"* ]]
+	[[ $output != *"building Linux 6.1 as it is"* ]]
+	rm -rf build/6.1/linux-unfixed/.kunit/arch
+	run scripts/kunit
+	[[ $output == *"building Linux 6.1 as it is"* ]]
+}
+
+@test "TIMEOUT that is no number" {
+	make -s series
+	TIMEOUT=soon refused 'TIMEOUT=soon is not a number' scripts/kunit
 }
 
 @test "a machine that does not start" {

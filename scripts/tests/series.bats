@@ -9,21 +9,19 @@ load setup
 	make series
 	git -C build/6.1/am log --format=%s -1 | grep -q .
 	git --git-dir=build/6.1/git format-patch -q --zero-commit --no-signature \
-		--subject-prefix="PATCH 6.1" --numbered -o again base..refs/stlb/series
-	cd build/6.1/series
-	for mail in 000[1-9]-*.patch; do
-		diff "$mail" "$REPO/again/$mail"
-	done
-	grep -q '^Subject: \[PATCH 6.1 0/' 0000-cover-letter.patch
-	run ! grep -q '\*\*\*' 0000-cover-letter.patch
+		--cover-letter --subject-prefix="PATCH 6.1" -o again base..refs/stlb/series
+	cover=build/6.1/series/0000-cover-letter.patch
+	diff <(ls again) <(ls build/6.1/series)
+	grep -q '^Subject: \[PATCH 6.1 0/' "$cover"
+	run ! grep '\*\*\*' "$cover"
+	rm again/0000-cover-letter.patch "$cover"
+	diff -r again build/6.1/series
 }
 
 @test "git am of the series on the base gives the tree, by plain git" {
 	make tree
 	git --git-dir=build/6.1/git worktree add -q -f --detach "$REPO/plain" base
-	rm build/6.1/series/0000-*
-	git -C plain am --whitespace=error-all "$REPO"/build/6.1/series/*.patch > am 2>&1
-	run ! grep -iE 'fuzz|offset|whitespace|warning' am
+	git -C plain am --empty=drop --whitespace=error-all "$REPO"/build/6.1/series/*.patch
 	git -C plain diff --exit-code HEAD "$(linux rev-parse HEAD)"
 }
 
@@ -70,6 +68,43 @@ load setup
 	make export
 	[ ! -e arch/arm64/mm/secondary_tlb_kunit.c ]
 	[ "$(ls patches/6.1/*.patch | wc -l)" = 6 ]
+	sed '/^#/d' patches/6.1/series | cut -d' ' -f1 > order
+	[[ $(sed -n 2p order) == 0002-arm64-hugetlb-* ]]
+	[[ $(sed -n 4p order) == 0004-arm64-mm-* ]]
+	[ "$(wc -l < order)" = 6 ]
+}
+
+@test "export does not overwrite what was edited here after make tree" {
+	make tree
+	echo "/* here */" >> lib/tests/secondary_tlb_devices.c
+	linux commit -q --amend -m "arm64: mm: there" -s
+	refused 'was edited here after make tree' make export
+	grep -q here lib/tests/secondary_tlb_devices.c
+	# nor after the mails were composed once more
+	make series
+	refused 'was edited here after make tree' make export
+}
+
+@test "export refuses a rebase that is not finished" {
+	make tree
+	GIT_SEQUENCE_EDITOR="sed -i '3s/pick/edit/'" linux rebase -q -i refs/stlb/series~7
+	refused 'in the middle of a rebase' make export
+	[ -z "$(git status --porcelain)" ]
+}
+
+@test "export of work on a base that is not the newest any more" {
+	make tree
+	linux commit -q --amend -m "arm64: mm: mine" -s
+	echo "/* newer */" >> "$BATS_TEST_TMPDIR/tiny/COPYING"
+	git --git-dir=build/6.1/git --work-tree="$BATS_TEST_TMPDIR/tiny" add -A -f .
+	newer=$(git --git-dir=build/6.1/git commit-tree "$(git --git-dir=build/6.1/git write-tree)" \
+		-m "$(git --git-dir="$REAL" log -1 --format=%s base)")
+	git --git-dir=build/6.1/git update-ref refs/heads/base "$newer"
+	refused 'not exported: run make export' make tree
+	make export
+	[ -e patches/6.1/0007-arm64-mm-mine.patch ]
+	make tree
+	grep -q newer build/6.1/linux/COPYING
 }
 
 @test "export refuses a new file that two commits touch, and names them" {
@@ -123,8 +158,25 @@ load setup
 	linux diff --exit-code HEAD
 	echo new > build/6.1/placing-series
 	rm -rf build/6.1/linux/arch
+	touch build/6.1/git/worktrees/linux/locked
 	make tree
 	linux diff --exit-code HEAD
+}
+
+@test "make clean leaves work that is not exported" {
+	make tree
+	linux commit -q --amend -m "arm64: mm: mine" -s
+	refused 'not exported' make clean
+	linux reset -q --hard refs/stlb/placed-series
+	make clean
+	[ ! -e build ]
+}
+
+@test "a mail that was deleted is composed again" {
+	make series
+	rm build/6.1/series/0003-*
+	make series
+	[ -e build/6.1/series/0003-arm64-hugetlb-tell-secondary-TLBs-when-a-set-becomes.patch ]
 }
 
 @test "a patch that does not apply" {

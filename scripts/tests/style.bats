@@ -15,7 +15,7 @@ checkpatch()
 @test "checkpatch --strict on every mail" {
 	make -s series
 	# FILE_PATH_CHANGES asks for MAINTAINERS wherever a file is added.
-	checkpatch --ignore FILE_PATH_CHANGES build/6.1/series/000[1-9]-*.patch
+	checkpatch --ignore FILE_PATH_CHANGES $(ls build/6.1/series/*.patch | grep -v /0000-)
 }
 
 @test "checkpatch --strict on every new file" {

@@ -70,6 +70,7 @@ table()
 	result unfixed PASS stale PASS
 	table
 	[ "$status" = 1 ]
+	[[ $stderr == *'up is "broken"'* ]]
 }
 
 @test "skipped, crashed and missing cases are not" {
@@ -77,6 +78,7 @@ table()
 		result series "$s" coherent PASS
 		table
 		[ "$status" = 1 ]
+		[[ $stderr == *"up is \"$s\""* ]]
 	done
 	sed -i 's/"up"/"down"/' series.json
 	table
@@ -97,6 +99,18 @@ table()
 	table
 	[ "$status" = 1 ]
 	[[ $stderr == *"Kernel panic"* ]]
+}
+
+@test "trouble in the log is not, whatever the cases say" {
+	for line in "WARNING: CPU: 0 PID: 1 at mm/x.c" "BUG: sleeping function called" \
+		    "WARNING: possible circular locking dependency detected" \
+		    "Internal error: Oops: 96000004"; do
+		result series PASS coherent PASS
+		echo "$line" >> series.log
+		table
+		[ "$status" = 1 ]
+		[[ $stderr == *"$line"* ]]
+	done
 }
 
 @test "other calls than on the kernel as it is are not" {

@@ -32,11 +32,13 @@ fetch()
 		tarball=$STORE/linux_$version.orig.tar.xz
 		[ -e "$tarball" ] && return
 		full=$(apt-cache "${APT[@]}" showsrc linux | sed -n "s/^Version: \($version-.*\)/\1/p" | head -1)
-		if (cd "$STORE" && apt-get "${APT[@]}" source --download-only --tar-only -q \
-			"linux=$full" > fetch.log 2>&1); then
+		rm -rf "$STORE/partial"
+		mkdir "$STORE/partial"
+		if (cd "$STORE/partial" && apt-get "${APT[@]}" source --download-only \
+			--tar-only -q "linux=$full" > ../fetch.log 2>&1); then
+			mv "$STORE/partial/${tarball##*/}" "$tarball"
 			return
 		fi
-		rm -f "$tarball"
 	done
 	skip "no source of vanilla 6.1.y in the archive"
 }
@@ -54,9 +56,7 @@ applies_to()
 	git -C "$dir" init -q
 	git -C "$dir" add -A -f
 	git -C "$dir" commit -q -m vanilla
-	rm build/6.1/series/0000-*
-	run -0 git -C "$dir" am --whitespace=error-all "$REPO"/build/6.1/series/*.patch
-	[[ ! $output =~ fuzz|whitespace ]]
+	git -C "$dir" am --empty=drop --whitespace=error-all "$REPO"/build/6.1/series/*.patch
 }
 
 @test "the series applies to the earliest vanilla 6.1.y there is" {
