@@ -104,6 +104,7 @@ extern const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS];
  * @file: the mapped file, if the scenario needs one
  * @pages: what a PFN mapping maps, if the scenario is one
  * @task: the test's thread
+ * @exited: the address space has gone the way of a process that exits
  */
 struct stlb_run {
 	struct kunit *test;
@@ -115,10 +116,12 @@ struct stlb_run {
 	struct file *file;
 	struct page *pages;
 	struct task_struct *task;
+	bool exited;
 };
 
 void stlb_run_init(struct stlb_run *run, struct kunit *test);
 void stlb_run_exit(struct stlb_run *run);
+void stlb_run_exit_mm(struct stlb_run *run);
 
 /*
  * Where in a translation the upgrade is triggered. stlb_trigger() gives the
@@ -142,13 +145,39 @@ void stlb_fork(struct stlb_run *run, int (*while_alive)(struct stlb_run *run));
 long stlb_syscall(int nr, unsigned long a0, unsigned long a1, unsigned long a2,
 		  unsigned long a3);
 int stlb_page_request(struct mm_struct *mm, unsigned long va, bool write);
+long stlb_clear_refs(struct mm_struct *mm, char what);
+
+/**
+ * struct stlb_storm - a thread that upgrades a page of shared memory, again and
+ *	again
+ * @mm: the address space
+ * @va: the page
+ * @cpus: where the thread may run, or NULL
+ * @upgrades: how many there have been
+ * @failed: whether one failed
+ * @task: the thread
+ */
+struct stlb_storm {
+	struct mm_struct *mm;
+	unsigned long va;
+	const struct cpumask *cpus;
+	unsigned long upgrades;
+	bool failed;
+	struct task_struct *task;
+};
+
+int stlb_storm_start(struct stlb_storm *storm);
+bool stlb_storm_goes_on(struct stlb_storm *storm, unsigned long upgrades);
+void stlb_storm_stop(struct stlb_storm *storm);
 
 /**
  * struct stlb_device - something that caches translations of an mm
  * @ops: what it can do
+ * @spill: bytes behind a page that an invalidation of that page may take along
  */
 struct stlb_device {
 	const struct stlb_device_ops *ops;
+	unsigned long spill;
 };
 
 /**
@@ -161,7 +190,10 @@ struct stlb_device {
  * @stale: looks for a cached translation in [@start, @end) that disagrees with
  *	the page table. Returns true and its address in @va, or false.
  * @requests: page requests that the device made since it was attached
- * @dropped: bytes of cached translations that it was told to forget since then
+ * @before: optional; an upgrade is about to happen
+ * @after: optional; it has happened, or has failed to reach the device
+ * @dropped: bytes of cached translations that it was told to forget since it was
+ *	last asked; the largest number if it has several caches
  *
  * All of them may sleep.
  */
@@ -172,6 +204,10 @@ struct stlb_device_ops {
 	bool (*holds)(struct stlb_device *dev, unsigned long va);
 	bool (*stale)(struct stlb_device *dev, unsigned long start,
 		      unsigned long end, unsigned long *va);
+	void (*before)(struct stlb_device *dev, struct stlb_run *run,
+		       const struct stlb_scenario *scenario);
+	void (*after)(struct stlb_device *dev, struct stlb_run *run,
+		      const struct stlb_scenario *scenario);
 	unsigned long (*requests)(struct stlb_device *dev);
 	unsigned long (*dropped)(struct stlb_device *dev);
 };
@@ -180,8 +216,13 @@ void stlb_test_device(struct stlb_run *run, const struct stlb_scenario *scenario
 		      struct stlb_device *dev);
 
 __printf(4, 5)
-void stlb_verdict(struct kunit *test, const char *suite, bool stale,
-		  const char *fmt, ...);
+void stlb_verdict_word(struct kunit *test, const char *suite, const char *wrong,
+		       const char *fmt, ...);
+
+/* For the case that the whole library is about, see stlb_verdict_word(). */
+#define stlb_verdict(test, suite, stale, fmt, ...)			\
+	stlb_verdict_word(test, suite, (stale) ? "stale" : NULL, fmt,	\
+			  ##__VA_ARGS__)
 
 /**
  * enum stlb_callback - the callbacks that the mock tells apart
@@ -251,18 +292,44 @@ void stlb_mock_arm(struct stlb_mock *mock, unsigned long start,
 bool stlb_mock_sees_context(void);
 
 /**
- * struct stlb_soft_entry - translations that the software TLB holds
+ * struct stlb_cached - translations that a cache holds
  * @start: first byte
  * @end: end, exclusive
  * @pfn: page frame behind @start
+ * @tag: the address space (an ASID, a PASID)
  * @writable: what the walk found
  */
-struct stlb_soft_entry {
+struct stlb_cached {
 	unsigned long start;
 	unsigned long end;
 	unsigned long pfn;
+	u32 tag;
 	bool writable;
 };
+
+/**
+ * struct stlb_cache - a cache of translations
+ * @entry: what it holds; entries with the same tag do not overlap
+ * @nr: how many there are
+ *
+ * Whoever has one guards it by a lock.
+ */
+struct stlb_cache {
+	struct stlb_cached entry[64];
+	unsigned int nr;
+};
+
+struct stlb_cached *stlb_cache_find(struct stlb_cache *cache, u32 tag,
+				    unsigned long va);
+struct stlb_cached *stlb_cache_fill(struct stlb_cache *cache, u32 tag,
+				    unsigned long va,
+				    const struct stlb_leaf *leaf);
+unsigned long stlb_cache_cut(struct stlb_cache *cache, u32 tag,
+			     unsigned long start, unsigned long end,
+			     unsigned long *first);
+bool stlb_cache_stale(const struct stlb_cache *cache, u32 tag,
+		      struct mm_struct *mm, unsigned long start,
+		      unsigned long end, unsigned long *va);
 
 /**
  * struct stlb_soft - a TLB in software that shares the page table of an mm
@@ -270,10 +337,9 @@ struct stlb_soft_entry {
  * @mn: the subscription
  * @lock: guards the entries; held over an access, so that an invalidation
  *	returns only when no access uses what it removed (as CMD_SYNC does)
- * @entry: what is cached
- * @nr: how many entries there are
+ * @cache: what is cached
  * @requests: page requests made
- * @dropped: bytes that invalidations have removed
+ * @dropped: bytes that invalidations have removed since somebody asked
  * @eager: walk and cache again what an invalidation has removed, before it
  *	returns: the device that is about to use it. This makes an invalidation
  *	that comes too early show.
@@ -284,8 +350,7 @@ struct stlb_soft {
 	struct stlb_device dev;
 	struct mmu_notifier mn;
 	spinlock_t lock;	/* guards the entries, see @lock above */
-	struct stlb_soft_entry entry[64];
-	unsigned int nr;
+	struct stlb_cache cache;
 	unsigned long requests;
 	unsigned long dropped;
 	bool eager;

@@ -210,6 +210,148 @@ void stlb_mock_arm(struct stlb_mock *mock, unsigned long start,
 	spin_unlock(&mock->lock);
 }
 
+/**
+ * stlb_cache_find() - look an address up
+ * @cache: the cache
+ * @tag: the address space
+ * @va: the address
+ *
+ * Return: what is cached of it, or NULL.
+ */
+struct stlb_cached *stlb_cache_find(struct stlb_cache *cache, u32 tag,
+				    unsigned long va)
+{
+	struct stlb_cached *e;
+
+	for (e = cache->entry; e < cache->entry + cache->nr; e++)
+		if (e->tag == tag && va >= e->start && va < e->end)
+			return e;
+	return NULL;
+}
+
+/**
+ * stlb_cache_fill() - cache what a walk has found
+ * @cache: the cache
+ * @tag: the address space
+ * @va: address that was walked, not in the cache
+ * @leaf: what was found there
+ *
+ * Pieces of older walks stay: the new entry is as much of @leaf around @va as is
+ * not cached yet.
+ *
+ * Return: the entry, or NULL if there is no room.
+ */
+struct stlb_cached *stlb_cache_fill(struct stlb_cache *cache, u32 tag,
+				    unsigned long va,
+				    const struct stlb_leaf *leaf)
+{
+	unsigned long start = leaf->start, end = leaf->start + leaf->size;
+	struct stlb_cached *e;
+
+	for (e = cache->entry; e < cache->entry + cache->nr; e++) {
+		if (e->tag != tag)
+			continue;
+		if (e->end <= va)
+			start = max(start, e->end);
+		else
+			end = min(end, e->start);
+	}
+	if (WARN_ON_ONCE(cache->nr == ARRAY_SIZE(cache->entry)))
+		return NULL;
+
+	e = cache->entry + cache->nr++;
+	*e = (struct stlb_cached){
+		.start		= start,
+		.end		= end,
+		.pfn		= leaf->pfn + ((start - leaf->start) >> PAGE_SHIFT),
+		.tag		= tag,
+		.writable	= leaf->writable,
+	};
+	return e;
+}
+
+/**
+ * stlb_cache_cut() - forget the pages of a range, and no others
+ * @cache: the cache
+ * @tag: the address space
+ * @start: first byte; the page that it is in goes
+ * @end: end, exclusive, above @start; the page of the byte before it goes
+ * @first: set to the first page that was cached and is not any more
+ *
+ * What is left of an entry on either side of the range stays.
+ *
+ * Return: how many bytes were cached and are not any more.
+ */
+unsigned long stlb_cache_cut(struct stlb_cache *cache, u32 tag,
+			     unsigned long start, unsigned long end,
+			     unsigned long *first)
+{
+	struct stlb_cached *e, head, tail;
+	unsigned long from, to, cut = 0;
+	unsigned int i;
+
+	*first = ULONG_MAX;
+	for (i = cache->nr; i-- > 0; ) {
+		e = cache->entry + i;
+		if (e->tag != tag || e->end <= start || e->start >= end)
+			continue;
+
+		head = *e;
+		tail = *e;
+		*e = cache->entry[--cache->nr];
+		from = max(head.start, ALIGN_DOWN(start, PAGE_SIZE));
+		to = tail.end > end ? PAGE_ALIGN(end) : tail.end;
+		cut += to - from;
+		*first = min(*first, from);
+		if (head.start < from) {
+			head.end = from;
+			cache->entry[cache->nr++] = head;
+		}
+		if (to < tail.end) {
+			tail.pfn += (to - tail.start) >> PAGE_SHIFT;
+			tail.start = to;
+			if (!WARN_ON_ONCE(cache->nr == ARRAY_SIZE(cache->entry)))
+				cache->entry[cache->nr++] = tail;
+		}
+	}
+	return cut;
+}
+
+/**
+ * stlb_cache_stale() - look for something that disagrees with the page table
+ * @cache: the cache
+ * @tag: the address space in the cache
+ * @mm: the address space in the kernel, mmap_lock held
+ * @start: first byte to look at
+ * @end: end, exclusive
+ * @va: set to the address if there is one
+ *
+ * Return: true if there is one.
+ */
+bool stlb_cache_stale(const struct stlb_cache *cache, u32 tag,
+		      struct mm_struct *mm, unsigned long start,
+		      unsigned long end, unsigned long *va)
+{
+	const struct stlb_cached *e;
+	struct stlb_leaf leaf;
+	unsigned long pfn;
+
+	for (e = cache->entry; e < cache->entry + cache->nr; e++) {
+		if (e->tag != tag)
+			continue;
+		*va = max(e->start, start);
+		while (*va < min(e->end, end)) {
+			stlb_walk(mm, *va, &leaf);
+			pfn = leaf.pfn + ((*va - leaf.start) >> PAGE_SHIFT);
+			if (!leaf.valid || leaf.writable != e->writable ||
+			    pfn != e->pfn + ((*va - e->start) >> PAGE_SHIFT))
+				return true;
+			*va = leaf.start + leaf.size;
+		}
+	}
+	return false;
+}
+
 /* How often a device asks before it is called stuck. */
 #define STLB_SOFT_RETRIES	3
 
@@ -218,69 +360,29 @@ static struct stlb_soft *stlb_to_soft(struct stlb_device *dev)
 	return container_of(dev, struct stlb_soft, dev);
 }
 
-static struct stlb_soft_entry *stlb_soft_find(struct stlb_soft *soft,
-					      unsigned long va)
-{
-	struct stlb_soft_entry *e;
-
-	for (e = soft->entry; e < soft->entry + soft->nr; e++)
-		if (va >= e->start && va < e->end)
-			return e;
-	return NULL;
-}
-
 /*
- * Cache a translation. An ATC gets what the translation agent likes to return,
- * and the entries of a contiguous set may be cached one by one (Arm ARM DDI
- * 0487, "The Contiguous bit"), so no invalidation can rely on reaching pages that
- * it does not name. The device that forgives least holds every page on its own,
- * and loses those only that an invalidation names; so pieces of an older walk
- * stay, and this one fills the gap around @va.
+ * Walk the page table, and cache what is there if it may be cached. An ATC gets
+ * what the translation agent likes to return, and the entries of a contiguous
+ * set may be cached one by one (Arm ARM DDI 0487, "The Contiguous bit"), so no
+ * invalidation can rely on reaching pages that it does not name. The device that
+ * forgives least holds every page on its own, and loses those only that an
+ * invalidation names.
  */
-static struct stlb_soft_entry *stlb_soft_fill(struct stlb_soft *soft,
-					      unsigned long va,
-					      const struct stlb_leaf *leaf)
-{
-	unsigned long start = leaf->start, end = leaf->start + leaf->size;
-	struct stlb_soft_entry *e;
-
-	for (e = soft->entry; e < soft->entry + soft->nr; e++) {
-		if (e->end <= va)
-			start = max(start, e->end);
-		else
-			end = min(end, e->start);
-	}
-	if (WARN_ON_ONCE(soft->nr == ARRAY_SIZE(soft->entry)))
-		return NULL;
-
-	e = soft->entry + soft->nr++;
-	*e = (struct stlb_soft_entry){
-		.start		= start,
-		.end		= end,
-		.pfn		= leaf->pfn + ((start - leaf->start) >> PAGE_SHIFT),
-		.writable	= leaf->writable,
-	};
-	return e;
-}
-
-/* Walk the page table, and cache what is there if it may be cached. */
-static struct stlb_soft_entry *stlb_soft_walk(struct stlb_soft *soft,
-					      struct mm_struct *mm,
-					      unsigned long va)
+static struct stlb_cached *stlb_soft_walk(struct stlb_soft *soft,
+					  struct mm_struct *mm,
+					  unsigned long va)
 {
 	struct stlb_leaf leaf;
 
 	stlb_walk(mm, va, &leaf);
-	return leaf.valid ? stlb_soft_fill(soft, va, &leaf) : NULL;
+	return leaf.valid ? stlb_cache_fill(&soft->cache, 0, va, &leaf) : NULL;
 }
 
 static void stlb_soft_range(struct mmu_notifier *mn, struct mm_struct *mm,
 			    unsigned long start, unsigned long end)
 {
 	struct stlb_soft *soft = container_of(mn, struct stlb_soft, mn);
-	struct stlb_soft_entry *e, head, tail;
-	unsigned long from, to;
-	unsigned int i;
+	unsigned long cut, first;
 
 	if (READ_ONCE(soft->deaf))
 		return;
@@ -292,32 +394,11 @@ static void stlb_soft_range(struct mmu_notifier *mn, struct mm_struct *mm,
 	}
 	end -= min(end - start, READ_ONCE(soft->shorten));
 
-	/* What is left of an entry on either side of the range stays. */
 	spin_lock(&soft->lock);
-	for (i = soft->nr; i-- > 0; ) {
-		e = soft->entry + i;
-		if (e->end <= start || e->start >= end)
-			continue;
-
-		head = *e;
-		tail = *e;
-		*e = soft->entry[--soft->nr];
-		from = max(head.start, ALIGN_DOWN(start, PAGE_SIZE));
-		to = tail.end > end ? PAGE_ALIGN(end) : tail.end;
-		soft->dropped += to - from;
-		if (head.start < from) {
-			head.end = from;
-			soft->entry[soft->nr++] = head;
-		}
-		if (to < tail.end) {
-			tail.pfn += (to - tail.start) >> PAGE_SHIFT;
-			tail.start = to;
-			if (!WARN_ON_ONCE(soft->nr == ARRAY_SIZE(soft->entry)))
-				soft->entry[soft->nr++] = tail;
-		}
-		if (soft->eager)
-			stlb_soft_walk(soft, mm, from);
-	}
+	cut = stlb_cache_cut(&soft->cache, 0, start, end, &first);
+	soft->dropped += cut;
+	if (cut && soft->eager)
+		stlb_soft_walk(soft, mm, first);
 	spin_unlock(&soft->lock);
 }
 
@@ -326,7 +407,7 @@ static void stlb_soft_release(struct mmu_notifier *mn, struct mm_struct *mm)
 	struct stlb_soft *soft = container_of(mn, struct stlb_soft, mn);
 
 	spin_lock(&soft->lock);
-	soft->nr = 0;
+	soft->cache.nr = 0;
 	spin_unlock(&soft->lock);
 }
 
@@ -344,13 +425,13 @@ static bool stlb_soft_try(struct stlb_soft *soft, unsigned long va, bool write,
 			  u32 *val)
 {
 	struct mm_struct *mm = soft->mn.mm;
-	struct stlb_soft_entry *e;
+	struct stlb_cached *e;
 	bool done = false;
 	u32 *word;
 
 	mmap_read_lock(mm);
 	spin_lock(&soft->lock);
-	e = stlb_soft_find(soft, va);
+	e = stlb_cache_find(&soft->cache, 0, va);
 	if (!e && vma_lookup(mm, va))
 		e = stlb_soft_walk(soft, mm, va);
 	if (e && (!write || e->writable)) {
@@ -402,7 +483,7 @@ static bool stlb_soft_holds(struct stlb_device *dev, unsigned long va)
 	bool held;
 
 	spin_lock(&soft->lock);
-	held = stlb_soft_find(soft, va);
+	held = stlb_cache_find(&soft->cache, 0, va);
 	spin_unlock(&soft->lock);
 	return held;
 }
@@ -412,25 +493,11 @@ static bool stlb_soft_stale(struct stlb_device *dev, unsigned long start,
 {
 	struct stlb_soft *soft = stlb_to_soft(dev);
 	struct mm_struct *mm = soft->mn.mm;
-	struct stlb_soft_entry *e;
-	struct stlb_leaf leaf;
-	bool stale = false;
-	unsigned long pfn;
+	bool stale;
 
 	mmap_read_lock(mm);
 	spin_lock(&soft->lock);
-	for (e = soft->entry; e < soft->entry + soft->nr && !stale; e++) {
-		*va = max(e->start, start);
-		while (*va < min(e->end, end)) {
-			stlb_walk(mm, *va, &leaf);
-			pfn = leaf.pfn + ((*va - leaf.start) >> PAGE_SHIFT);
-			stale = !leaf.valid || leaf.writable != e->writable ||
-				pfn != e->pfn + ((*va - e->start) >> PAGE_SHIFT);
-			if (stale)
-				break;
-			*va = leaf.start + leaf.size;
-		}
-	}
+	stale = stlb_cache_stale(&soft->cache, 0, mm, start, end, va);
 	spin_unlock(&soft->lock);
 	mmap_read_unlock(mm);
 
@@ -444,7 +511,14 @@ static unsigned long stlb_soft_requests(struct stlb_device *dev)
 
 static unsigned long stlb_soft_dropped(struct stlb_device *dev)
 {
-	return stlb_to_soft(dev)->dropped;
+	struct stlb_soft *soft = stlb_to_soft(dev);
+	unsigned long dropped;
+
+	spin_lock(&soft->lock);
+	dropped = soft->dropped;
+	soft->dropped = 0;
+	spin_unlock(&soft->lock);
+	return dropped;
 }
 
 static const struct stlb_device_ops stlb_soft_dev_ops = {

@@ -5,8 +5,6 @@
  * table.
  */
 #include <kunit/test.h>
-#include <linux/delay.h>
-#include <linux/kthread.h>
 #include <linux/mman.h>
 #include <linux/secondary_tlb_kunit.h>
 #include <linux/uaccess.h>
@@ -146,46 +144,6 @@ static void two_subscribers(struct kunit *test)
 		     first, second);
 }
 
-struct mock_storm {
-	struct mm_struct *mm;
-	unsigned long va;
-	unsigned long upgrades;
-	bool failed;
-};
-
-/* Upgrades, each after the entry was zapped and read in again. */
-static int mock_storm_thread(void *data)
-{
-	struct mock_storm *storm = data;
-	u32 __user *word = (u32 __user *)storm->va;
-	u32 val;
-
-	kthread_use_mm(storm->mm);
-	while (!kthread_should_stop()) {
-		if (stlb_syscall(__NR_madvise, storm->va, PAGE_SIZE,
-				 MADV_DONTNEED, 0) ||
-		    get_user(val, word) || put_user(val, word))
-			WRITE_ONCE(storm->failed, true);
-		WRITE_ONCE(storm->upgrades, storm->upgrades + 1);
-		cond_resched();
-	}
-	kthread_unuse_mm(storm->mm);
-	return 0;
-}
-
-static bool mock_storm_goes_on(struct mock_storm *storm)
-{
-	unsigned long target = READ_ONCE(storm->upgrades) + 100;
-	unsigned int ms;
-
-	for (ms = 0; ms < 10000; ms++) {
-		if (READ_ONCE(storm->upgrades) >= target)
-			return true;
-		usleep_range(1000, 2000);
-	}
-	return false;
-}
-
 /*
  * Once unregistration has returned the subscriber is on its own. It lingers in
  * its callback, so that one is under way most of the time. The thread must be
@@ -194,16 +152,14 @@ static bool mock_storm_goes_on(struct mock_storm *storm)
 static void unregister_in_storm(struct kunit *test)
 {
 	struct mock_test *t = test->priv;
-	struct mock_storm storm = { .mm = t->run.mm };
+	struct stlb_storm storm = { .mm = t->run.mm };
 	unsigned int round, calls, upgrades = 0;
 	struct stlb_mock *mock = &t->second;
-	struct task_struct *thread;
 	bool alive = true;
 
 	stlb_map(&t->run, &stlb_scenarios[STLB_shm_store_pte]);
 	storm.va = t->run.start;
-	thread = kthread_run(mock_storm_thread, &storm, "stlb_storm");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(thread));
+	KUNIT_ASSERT_EQ(test, 0, stlb_storm_start(&storm));
 
 	for (round = 0; round < 10 && alive; round++) {
 		if (stlb_mock_register(mock, t->run.mm)) {
@@ -212,15 +168,15 @@ static void unregister_in_storm(struct kunit *test)
 		}
 		stlb_mock_arm(mock, t->run.start, STLB_PTE);
 		WRITE_ONCE(mock->linger, 50);
-		alive = mock_storm_goes_on(&storm);
+		alive = stlb_storm_goes_on(&storm, 100);
 		stlb_mock_unregister(mock);
 		KUNIT_EXPECT_EQ(test, 0, atomic_read(&mock->inside));
 		calls = mock->nr[STLB_CB_RANGE];
 		upgrades += mock->upgrades;
-		alive &= mock_storm_goes_on(&storm);
+		alive &= stlb_storm_goes_on(&storm, 100);
 		KUNIT_EXPECT_EQ(test, calls, mock->nr[STLB_CB_RANGE]);
 	}
-	kthread_stop(thread);
+	stlb_storm_stop(&storm);
 
 	KUNIT_EXPECT_TRUE(test, alive);
 	KUNIT_EXPECT_FALSE(test, storm.failed);

@@ -262,6 +262,102 @@ int stlb_page_request(struct mm_struct *mm, unsigned long va, bool write)
 	return fault & VM_FAULT_ERROR ? -EFAULT : 0;
 }
 
+static int stlb_storm_thread(void *data)
+{
+	struct stlb_storm *storm = data;
+	u32 __user *word = (u32 __user *)storm->va;
+	u32 val;
+
+	kthread_use_mm(storm->mm);
+	while (!kthread_should_stop()) {
+		if (stlb_syscall(__NR_madvise, storm->va, PAGE_SIZE,
+				 MADV_DONTNEED, 0) ||
+		    get_user(val, word) || put_user(val, word))
+			WRITE_ONCE(storm->failed, true);
+		WRITE_ONCE(storm->upgrades, storm->upgrades + 1);
+		cond_resched();
+	}
+	kthread_unuse_mm(storm->mm);
+	return 0;
+}
+
+/**
+ * stlb_storm_start() - begin with upgrades, each after the entry was zapped and
+ *	read in again
+ * @storm: the storm; &stlb_storm.mm, &stlb_storm.va and &stlb_storm.cpus are set
+ *
+ * It must be stopped whatever happens: assert nothing while it runs.
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int stlb_storm_start(struct stlb_storm *storm)
+{
+	struct task_struct *task;
+
+	task = kthread_create(stlb_storm_thread, storm, "stlb_storm");
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	if (storm->cpus)
+		set_cpus_allowed_ptr(task, storm->cpus);
+	storm->task = task;
+	wake_up_process(task);
+	return 0;
+}
+
+/**
+ * stlb_storm_goes_on() - wait for more upgrades
+ * @storm: the storm
+ * @upgrades: how many more
+ *
+ * Context: may sleep.
+ * Return: false if they do not come in 10 s.
+ */
+bool stlb_storm_goes_on(struct stlb_storm *storm, unsigned long upgrades)
+{
+	unsigned long target = READ_ONCE(storm->upgrades) + upgrades;
+	unsigned int ms;
+
+	for (ms = 0; ms < 10000; ms++) {
+		if (READ_ONCE(storm->upgrades) >= target)
+			return true;
+		usleep_range(1000, 2000);
+	}
+	return false;
+}
+
+/**
+ * stlb_storm_stop() - end the thread, if there is one
+ * @storm: the storm
+ *
+ * Context: may sleep.
+ */
+void stlb_storm_stop(struct stlb_storm *storm)
+{
+	if (storm->task)
+		kthread_stop(storm->task);
+	storm->task = NULL;
+}
+
+/* Kernel threads ignore SIGCHLD; nobody could wait for the child. */
+static pid_t stlb_child_start(struct kernel_clone_args *args)
+{
+	kernel_sigaction(SIGCHLD, SIG_DFL);
+	return kernel_clone(args);
+}
+
+static pid_t stlb_child_wait(pid_t pid)
+{
+	pid_t gone = pid;
+	int stat;
+
+	if (pid > 0)
+		gone = kernel_wait(pid, &stat);
+	kernel_sigaction(SIGCHLD, SIG_IGN);
+	flush_signals(current);
+	return gone;
+}
+
 struct stlb_child {
 	struct completion forked;
 	struct completion leave;
@@ -294,8 +390,8 @@ void stlb_fork(struct stlb_run *run, int (*while_alive)(struct stlb_run *run))
 		.fn		= stlb_child_main,
 		.fn_arg		= &child,
 	};
-	int stat, ret = 0;
 	pid_t pid, gone;
+	int ret = 0;
 
 	init_completion(&child.forked);
 	init_completion(&child.leave);
@@ -303,23 +399,79 @@ void stlb_fork(struct stlb_run *run, int (*while_alive)(struct stlb_run *run))
 	/* A page on its way to an LRU list has a reference: not exclusive. */
 	lru_add_drain_all();
 
-	/* Kernel threads ignore SIGCHLD; nobody could wait for the child. */
-	kernel_sigaction(SIGCHLD, SIG_DFL);
-	pid = kernel_clone(&args);
-	gone = pid;
+	pid = stlb_child_start(&args);
 	if (pid > 0) {
 		wait_for_completion(&child.forked);
 		if (while_alive)
 			ret = while_alive(run);
 		complete(&child.leave);
-		gone = kernel_wait(pid, &stat);
 	}
-	kernel_sigaction(SIGCHLD, SIG_IGN);
-	flush_signals(current);
+	gone = stlb_child_wait(pid);
 
 	KUNIT_ASSERT_GT_MSG(run->test, pid, 0, "fork failed");
 	KUNIT_ASSERT_EQ_MSG(run->test, pid, gone, "the child is still there");
 	KUNIT_ASSERT_EQ(run->test, 0, ret);
+}
+
+struct stlb_clear_refs {
+	struct vfsmount *mnt;
+	char __user *what;
+	long ret;
+};
+
+static int stlb_clear_refs_main(void *data)
+{
+	struct stlb_clear_refs *refs = data;
+	struct file *file;
+	loff_t pos = 0;
+
+	file = file_open_root_mnt(refs->mnt, "self/clear_refs", O_WRONLY, 0);
+	if (IS_ERR(file)) {
+		refs->ret = PTR_ERR(file);
+	} else {
+		refs->ret = vfs_write(file, refs->what, 1, &pos);
+		fput(file);
+	}
+	do_exit(0);
+}
+
+/**
+ * stlb_clear_refs() - echo WHAT > /proc/self/clear_refs
+ * @mm: the address space, that of the current thread
+ * @what: '4' for soft-dirty bits, see Documentation/filesystems/proc.rst
+ *
+ * The file finds the address space of user threads only, so there is one.
+ *
+ * Context: may sleep, takes and releases the mmap_lock.
+ * Return: 1, or an error.
+ */
+long stlb_clear_refs(struct mm_struct *mm, char what)
+{
+	struct file_system_type *type = get_fs_type("proc");
+	struct stlb_clear_refs refs = { .ret = -EAGAIN };
+	struct kernel_clone_args args = {
+		.flags		= CLONE_VM | CLONE_UNTRACED,
+		.exit_signal	= SIGCHLD,
+		.fn		= stlb_clear_refs_main,
+		.fn_arg		= &refs,
+	};
+	unsigned long page;
+
+	page = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	if (IS_ERR_VALUE(page))
+		return page;
+	refs.what = (char __user *)page;
+	refs.mnt = type ? kern_mount(type) : ERR_PTR(-ENODEV);
+	if (IS_ERR(refs.mnt)) {
+		refs.ret = PTR_ERR(refs.mnt);
+	} else {
+		if (!put_user(what, refs.what))
+			stlb_child_wait(stlb_child_start(&args));
+		kern_unmount(refs.mnt);
+	}
+	vm_munmap(page, PAGE_SIZE);
+	return refs.ret;
 }
 
 /*
@@ -824,12 +976,12 @@ void stlb_run_exit(struct stlb_run *run)
 {
 	if (!run->task)
 		return;
-	if (current == run->task) {
+	if (!run->exited && current == run->task) {
 		stlb_unmap(run);
 		kthread_unuse_mm(run->mm);
 		mmput(run->mm);
 	} else {
-		while (!READ_ONCE(run->task->exit_state))
+		while (!run->exited && !READ_ONCE(run->task->exit_state))
 			usleep_range(1000, 2000);
 		run->window = 0;
 		stlb_unmap(run);
@@ -837,6 +989,19 @@ void stlb_run_exit(struct stlb_run *run)
 	put_task_struct(run->task);
 	mmdrop(run->mm);
 	run->task = NULL;
+}
+
+/**
+ * stlb_run_exit_mm() - what happens to an address space when its process exits
+ * @run: the run, whose thread has no user address space from here on
+ *
+ * All that is mapped goes with it. stlb_run_exit() is still to be called.
+ */
+void stlb_run_exit_mm(struct stlb_run *run)
+{
+	kthread_unuse_mm(run->mm);
+	mmput(run->mm);
+	run->exited = true;
 }
 
 unsigned int stlb_triggers(const struct stlb_run *run)
@@ -945,19 +1110,19 @@ void stlb_unmap(struct stlb_run *run)
 }
 
 /**
- * stlb_verdict() - end a case that looks for stale translations
+ * stlb_verdict_word() - end a case that looks for one mistake of the kernel
  * @test: the KUnit case
  * @suite: its suite
- * @stale: what the device found out
+ * @wrong: the mistake in a word if it was seen ("stale"), else NULL
  * @fmt: what was seen where
  *
- * To be called last: a case is "stale" only if everything else that it expected
- * held, and says so on the console in a form that scripts can read.
+ * To be called last: the case has found the mistake only if everything else that
+ * it expected held, and says so on the console in a form that scripts can read.
  */
-void stlb_verdict(struct kunit *test, const char *suite, bool stale,
-		  const char *fmt, ...)
+void stlb_verdict_word(struct kunit *test, const char *suite, const char *wrong,
+		       const char *fmt, ...)
 {
-	const char *word = stale ? "stale" : "coherent";
+	const char *word = wrong ?: "coherent";
 	struct va_format vaf;
 	va_list args;
 
@@ -968,8 +1133,8 @@ void stlb_verdict(struct kunit *test, const char *suite, bool stale,
 	vaf.fmt = fmt;
 	vaf.va = &args;
 	pr_info("stlb: %s.%s: %s: %pV\n", suite, test->name, word, &vaf);
-	if (stale)
-		KUNIT_FAIL(test, "stale translation: %pV", &vaf);
+	if (wrong)
+		KUNIT_FAIL(test, "%s: %pV", wrong, &vaf);
 	va_end(args);
 }
 
@@ -989,14 +1154,15 @@ static u32 stlb_pattern(unsigned long va)
  * through the translation, the upgrade happens, and no part of what the device
  * holds may disagree with the page table; then the device writes without making
  * a page request, and the CPU finds what it wrote. No more than the translation
- * may have been lost, and the pages around it must have stayed cached.
+ * may have been lost, and the pages around it must have stayed cached; of a
+ * device that takes neighbours along (&stlb_device.spill) a single page's may go.
  */
 void stlb_test_device(struct stlb_run *run, const struct stlb_scenario *scenario,
 		      struct stlb_device *dev)
 {
 	const struct stlb_device_ops *ops = dev->ops;
 	struct kunit *test = run->test;
-	unsigned long stale_va = 0, va, before, after, dropped;
+	unsigned long stale_va = 0, va, before, after, dropped, spill;
 	unsigned int stale = 0, refused = 0, requests = 0;
 	unsigned int i, j;
 	u32 val;
@@ -1018,10 +1184,15 @@ void stlb_test_device(struct stlb_run *run, const struct stlb_scenario *scenario
 						    run->window + run->window_size,
 						    &va));
 
-		dropped = ops->dropped(dev);
+		spill = run->size == PAGE_SIZE ? dev->spill : 0;
+		if (ops->before)
+			ops->before(dev, run, scenario);
+		ops->dropped(dev);
 		stlb_upgrade(run, scenario, stlb_trigger(run, i));
-		dropped = ops->dropped(dev) - dropped;
-		KUNIT_EXPECT_LE_MSG(test, dropped, run->size,
+		dropped = ops->dropped(dev);
+		if (ops->after)
+			ops->after(dev, run, scenario);
+		KUNIT_EXPECT_LE_MSG(test, dropped, run->size + spill,
 				    "lost more than the translation");
 
 		if (ops->stale(dev, run->start, after, &va)) {
@@ -1042,7 +1213,7 @@ void stlb_test_device(struct stlb_run *run, const struct stlb_scenario *scenario
 
 		KUNIT_EXPECT_TRUE_MSG(test, ops->holds(dev, before),
 				      "lost the page before the translation");
-		KUNIT_EXPECT_TRUE_MSG(test, ops->holds(dev, after),
+		KUNIT_EXPECT_TRUE_MSG(test, spill || ops->holds(dev, after),
 				      "lost the page after the translation");
 	}
 	stlb_unmap(run);

@@ -20,7 +20,7 @@ static void soft_test_scenario(struct kunit *test,
 
 	t->soft.eager = true;
 	stlb_test_device(&t->run, scenario, &t->soft.dev);
-	KUNIT_EXPECT_EQ_MSG(test, t->soft.nr, 0,
+	KUNIT_EXPECT_EQ_MSG(test, t->soft.cache.nr, 0,
 			    "translations outlive what they map");
 }
 
@@ -138,7 +138,7 @@ static void range_arithmetic(struct kunit *test)
 					    "cut %u page %u", i, page);
 		/* Everything, as a nested mmu_gather says it. */
 		mmu_notifier_invalidate_range(t->run.mm, ~0UL, ~0UL);
-		KUNIT_EXPECT_EQ(test, t->soft.nr, 0);
+		KUNIT_EXPECT_EQ(test, t->soft.cache.nr, 0);
 	}
 }
 

@@ -1,0 +1,696 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A behavioural model of an SMMUv3 for KUnit. Chapters are those of the Arm
+ * System MMU Architecture Specification, IHI 0070, fields are written as there:
+ * word, high bit, low bit.
+ */
+#include <linux/delay.h>
+#include <linux/io.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "arm-smmu-v3-model.h"
+
+static u64 bits(u64 word, unsigned int high, unsigned int low)
+{
+	return (word << (63 - high)) >> (63 - high + low);
+}
+
+static __printf(2, 3)
+void smmu_model_error(struct smmu_model *m, const char *fmt, ...)
+{
+	va_list args;
+
+	if (m->errors++)
+		return;
+	va_start(args, fmt);
+	vscnprintf(m->error, sizeof(m->error), fmt, args);
+	va_end(args);
+}
+
+/**
+ * smmu_model_init() - reset a model whose features and streams are set
+ * @m: the model
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int smmu_model_init(struct smmu_model *m)
+{
+	spin_lock_init(&m->lock);
+	init_completion(&m->is_held);
+	m->queue = kcalloc(2UL << m->log2size, sizeof(u64), GFP_KERNEL);
+	/* Not the real one: what the driver does with it must be what it says. */
+	m->queue_pa = 0x5a5a00000000;
+	return m->queue ? 0 : -ENOMEM;
+}
+
+/**
+ * smmu_model_exit() - free what smmu_model_init() has allocated
+ * @m: the model
+ */
+void smmu_model_exit(struct smmu_model *m)
+{
+	kfree(m->queue);
+	m->queue = NULL;
+}
+
+/**
+ * smmu_model_mark() - begin a new log of commands
+ * @m: the model
+ */
+void smmu_model_mark(struct smmu_model *m)
+{
+	spin_lock(&m->lock);
+	m->nr_log = 0;
+	spin_unlock(&m->lock);
+}
+
+/**
+ * smmu_model_hold() - keep the next one waiting that invalidates the TLB
+ * @m: the model, whose driver waits for the MSI of a CMD_SYNC
+ *
+ * &smmu_model.is_held completes when it waits. All others get through.
+ */
+void smmu_model_hold(struct smmu_model *m)
+{
+	spin_lock(&m->lock);
+	reinit_completion(&m->is_held);
+	m->hold = true;
+	spin_unlock(&m->lock);
+}
+
+/**
+ * smmu_model_release() - let the one go on that smmu_model_hold() has caught
+ * @m: the model
+ */
+void smmu_model_release(struct smmu_model *m)
+{
+	spin_lock(&m->lock);
+	m->hold = false;
+	if (m->held)
+		smp_store_release(m->held, 0);
+	m->held = NULL;
+	spin_unlock(&m->lock);
+}
+
+static struct smmu_model_stream *smmu_model_stream(struct smmu_model *m, u32 sid)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->nr_streams; i++)
+		if (m->stream[i].sid == sid)
+			return &m->stream[i];
+	return NULL;
+}
+
+/* "Context descriptor": V, and the words that the model needs. */
+static bool smmu_model_config(struct smmu_model_stream *s, u32 ssid, u64 word[2])
+{
+	unsigned int i, slot = 0;
+
+	if (ssid >= s->nr_cds)
+		return false;
+	for (i = 0; i < ARRAY_SIZE(s->cfg); i++) {
+		if (s->cfg[i].valid && s->cfg[i].ssid == ssid) {
+			memcpy(word, s->cfg[i].word, sizeof(s->cfg[i].word));
+			return true;
+		}
+		if (!s->cfg[i].valid)
+			slot = i;
+	}
+
+	word[0] = le64_to_cpu(READ_ONCE(s->cdtab[8 * ssid]));
+	word[1] = le64_to_cpu(READ_ONCE(s->cdtab[8 * ssid + 1]));
+	if (!bits(word[0], 31, 31))
+		return false;
+	s->cfg[slot].valid = true;
+	s->cfg[slot].ssid = ssid;
+	memcpy(s->cfg[slot].word, word, sizeof(s->cfg[slot].word));
+	return true;
+}
+
+static u16 cd_asid(const u64 word[2])
+{
+	return bits(word[0], 63, 48);
+}
+
+static bool cd_quiet(const u64 word[2])
+{
+	return bits(word[0], 14, 14);
+}
+
+/*
+ * The VMSAv8-64 walk (Arm ARM DDI 0487, "Translation table walks"), with output
+ * addresses of at most 48 bits. @set is how many entries may be cached together.
+ */
+static int smmu_model_walk(const u64 word[2], u64 va, struct stlb_leaf *leaf,
+			   unsigned int *set)
+{
+	static const unsigned int page_shift[] = { 12, 16, 14 };
+	unsigned int ia = 64 - bits(word[0], 5, 0), tg = bits(word[0], 7, 6);
+	unsigned int page, stride, shift, level;
+	u64 table, desc;
+
+	if (tg >= ARRAY_SIZE(page_shift) || ia >= 64 || va >> ia)
+		return SMMU_MODEL_F_TRANSLATION;
+	page = page_shift[tg];
+	stride = page - 3;
+	table = bits(word[1], 51, 4) << 4;
+
+	for (level = 4 - DIV_ROUND_UP(ia - page, stride); ; level++) {
+		shift = page + stride * (3 - level);
+		desc = READ_ONCE(*(u64 *)phys_to_virt(table +
+				 bits(va, shift + stride - 1, shift) * 8));
+		if (!(desc & 1) || (level == 3 && !(desc & 2)))
+			return SMMU_MODEL_F_TRANSLATION;
+		if (level == 3 || !(desc & 2))
+			break;
+		table = bits(desc, 47, page) << page;
+	}
+
+	if (!bits(desc, 10, 10))
+		return SMMU_MODEL_F_ACCESS;
+	if (!bits(desc, 6, 6))
+		return SMMU_MODEL_F_PERMISSION;
+
+	*leaf = (struct stlb_leaf){
+		.start		= va >> shift << shift,
+		.size		= 1UL << shift,
+		.pfn		= (bits(desc, 47, shift) << shift) >> PAGE_SHIFT,
+		.present	= true,
+		.valid		= true,
+		.writable	= !bits(desc, 7, 7),
+	};
+	*set = 1;
+	if (bits(desc, 52, 52))
+		*set = page == 12 ? 16 : page == 14 && level == 3 ? 128 : 32;
+	return 0;
+}
+
+/*
+ * What the SMMU makes of an address: from the TLB, or from the page table and
+ * then into the TLB. The entries of a contiguous set go there one by one, all of
+ * them. A TLB that hears the CPU's broadcasts is left away.
+ */
+static int smmu_model_translate(struct smmu_model *m, struct smmu_model_stream *s,
+				u32 ssid, u64 va, struct stlb_leaf *leaf)
+{
+	struct stlb_cached *e;
+	struct stlb_leaf one;
+	unsigned int set, i;
+	u64 word[2];
+	int event;
+
+	if (!smmu_model_config(s, ssid, word))
+		return SMMU_MODEL_C_BAD_CD;
+	if (cd_quiet(word))
+		return SMMU_MODEL_F_TRANSLATION;
+
+	e = stlb_cache_find(&m->tlb, cd_asid(word), va);
+	if (e) {
+		*leaf = (struct stlb_leaf){
+			.start		= e->start,
+			.size		= e->end - e->start,
+			.pfn		= e->pfn,
+			.valid		= true,
+			.writable	= e->writable,
+		};
+		return 0;
+	}
+
+	event = smmu_model_walk(word, va, leaf, &set);
+	if (event || m->btm)
+		return event;
+	one = *leaf;
+	one.start = ALIGN_DOWN(leaf->start, leaf->size * set);
+	one.pfn -= (leaf->start - one.start) >> PAGE_SHIFT;
+	for (i = 0; i < set; i++) {
+		if (!stlb_cache_find(&m->tlb, cd_asid(word), one.start))
+			stlb_cache_fill(&m->tlb, cd_asid(word), one.start, &one);
+		one.start += one.size;
+		one.pfn += one.size >> PAGE_SHIFT;
+	}
+	return 0;
+}
+
+/**
+ * smmu_model_access() - a DMA access of a word
+ * @m: the model
+ * @s: whose access it is
+ * @ssid: PASID
+ * @va: address, aligned
+ * @write: write @val, do not read it
+ * @val: the word
+ *
+ * Context: the mmap_lock is held, so that page tables stay where they are.
+ * Return: 0, or the number of the event that the access ends in.
+ */
+int smmu_model_access(struct smmu_model *m, struct smmu_model_stream *s,
+		      u32 ssid, u64 va, bool write, u32 *val)
+{
+	struct stlb_cached *e = NULL;
+	struct stlb_leaf leaf;
+	int event = 0;
+	u32 *word;
+
+	spin_lock(&m->lock);
+	if (s->ats)
+		e = stlb_cache_find(&s->atc, ssid, va);
+	if (e) {
+		leaf.start = e->start;
+		leaf.pfn = e->pfn;
+		leaf.writable = e->writable;
+	} else {
+		event = smmu_model_translate(m, s, ssid, va, &leaf);
+		if (!event && s->ats)
+			stlb_cache_fill(&s->atc, ssid, va, &leaf);
+	}
+	if (!event && write && !leaf.writable)
+		event = SMMU_MODEL_F_PERMISSION;
+	if (!event) {
+		word = phys_to_virt((leaf.pfn << PAGE_SHIFT) + va - leaf.start);
+		if (write)
+			WRITE_ONCE(*word, *val);
+		else
+			*val = READ_ONCE(*word);
+	}
+	spin_unlock(&m->lock);
+
+	return event;
+}
+
+/**
+ * smmu_model_holds() - whether every stream finds an address cached
+ * @m: the model
+ * @ssid: PASID
+ * @va: the address
+ *
+ * Return: true if every TLB and ATC that could has it.
+ */
+bool smmu_model_holds(struct smmu_model *m, u32 ssid, u64 va)
+{
+	bool holds = true;
+	unsigned int i;
+	u64 word[2];
+
+	spin_lock(&m->lock);
+	for (i = 0; i < m->nr_streams && holds; i++) {
+		if (m->stream[i].ats)
+			holds = stlb_cache_find(&m->stream[i].atc, ssid, va);
+		if (holds && !m->btm)
+			holds = smmu_model_config(&m->stream[i], ssid, word) &&
+				stlb_cache_find(&m->tlb, cd_asid(word), va);
+	}
+	spin_unlock(&m->lock);
+	return holds;
+}
+
+/**
+ * smmu_model_holds_any() - whether any translation is cached
+ * @m: the model
+ *
+ * Return: true if there is one in the TLB or in an ATC.
+ */
+bool smmu_model_holds_any(struct smmu_model *m)
+{
+	unsigned int i;
+	bool any;
+
+	spin_lock(&m->lock);
+	any = m->tlb.nr;
+	for (i = 0; i < m->nr_streams; i++)
+		any |= m->stream[i].atc.nr;
+	spin_unlock(&m->lock);
+	return any;
+}
+
+/**
+ * smmu_model_stale() - look for a cached translation that is not the kernel's
+ * @m: the model
+ * @ssid: PASID of the process
+ * @mm: the process
+ * @start: first byte to look at
+ * @end: end, exclusive
+ * @va: set to the address if there is one
+ *
+ * Context: the mmap_lock is held.
+ * Return: true if there is one.
+ */
+bool smmu_model_stale(struct smmu_model *m, u32 ssid, struct mm_struct *mm,
+		      u64 start, u64 end, unsigned long *va)
+{
+	bool stale = false;
+	unsigned int i;
+	u64 word[2];
+
+	spin_lock(&m->lock);
+	for (i = 0; i < m->nr_streams && !stale; i++) {
+		stale = stlb_cache_stale(&m->stream[i].atc, ssid, mm, start, end,
+					 va);
+		if (!stale && smmu_model_config(&m->stream[i], ssid, word))
+			stale = stlb_cache_stale(&m->tlb, cd_asid(word), mm,
+						 start, end, va);
+	}
+	spin_unlock(&m->lock);
+	return stale;
+}
+
+/**
+ * smmu_model_dropped() - what invalidations have cost
+ * @m: the model
+ *
+ * Return: bytes that were cached and had to be forgotten since the last call, by
+ * the TLB or by an ATC, whichever lost most.
+ */
+unsigned long smmu_model_dropped(struct smmu_model *m)
+{
+	unsigned long dropped;
+	unsigned int i;
+
+	spin_lock(&m->lock);
+	dropped = m->dropped;
+	m->dropped = 0;
+	for (i = 0; i < m->nr_streams; i++) {
+		dropped = max(dropped, m->stream[i].dropped);
+		m->stream[i].dropped = 0;
+	}
+	spin_unlock(&m->lock);
+	return dropped;
+}
+
+/*
+ * A TLBI reaches every entry that translates an address it names: whole blocks,
+ * and at all levels unless TTL says that one is enough.
+ */
+static void smmu_model_do_tlbi(struct smmu_model *m,
+			       const struct smmu_model_cmd *cmd)
+{
+	unsigned long first = ULONG_MAX;
+	struct stlb_leaf leaf;
+	struct stlb_cached *e;
+	unsigned int i, j;
+
+	for (i = m->tlb.nr; i-- > 0; ) {
+		e = &m->tlb.entry[i];
+		if (e->tag != cmd->asid || e->end <= cmd->start ||
+		    e->start > cmd->last)
+			continue;
+		if (cmd->level_size && e->end - e->start != cmd->level_size)
+			continue;
+		m->dropped += e->end - e->start;
+		first = min(first, e->start);
+		*e = m->tlb.entry[--m->tlb.nr];
+	}
+
+	if (!m->eager || first == ULONG_MAX)
+		return;
+	for (i = 0; i < m->nr_streams; i++)
+		for (j = 0; j < ARRAY_SIZE(m->stream[i].cfg); j++)
+			if (m->stream[i].cfg[j].valid &&
+			    cd_asid(m->stream[i].cfg[j].word) == cmd->asid)
+				smmu_model_translate(m, &m->stream[i],
+						     m->stream[i].cfg[j].ssid,
+						     first, &leaf);
+}
+
+/* Without a valid SubstreamID entries of all PASIDs go, with it only its own. */
+static void smmu_model_do_atc_inv(struct smmu_model_stream *s,
+				  const struct smmu_model_cmd *cmd)
+{
+	unsigned long end = cmd->last == U64_MAX ? ULONG_MAX : cmd->last + 1;
+	unsigned long first;
+	unsigned int i;
+
+	if (cmd->ssv) {
+		s->dropped += stlb_cache_cut(&s->atc, cmd->ssid, cmd->start, end,
+					     &first);
+		return;
+	}
+	for (i = 0; i < s->nr_cds; i++)
+		s->dropped += stlb_cache_cut(&s->atc, i, cmd->start, end, &first);
+}
+
+static void smmu_model_do_cfgi(struct smmu_model_stream *s,
+			       const struct smmu_model_cmd *cmd)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(s->cfg); i++)
+		if (s->cfg[i].ssid == cmd->ssid)
+			s->cfg[i].valid = false;
+}
+
+/*
+ * "Command consumption": that a command has been consumed does not say that it
+ * is complete, a CMD_SYNC does. The model is as late as it may be.
+ */
+static void smmu_model_complete(struct smmu_model *m)
+{
+	struct smmu_model_stream *s;
+	unsigned int i;
+
+	for (i = 0; i < m->nr_pending; i++) {
+		const struct smmu_model_cmd *cmd = &m->pending[i];
+
+		s = smmu_model_stream(m, cmd->sid);
+		if (cmd->op == SMMU_MODEL_TLBI)
+			smmu_model_do_tlbi(m, cmd);
+		else if (s && cmd->op == SMMU_MODEL_ATC_INV)
+			smmu_model_do_atc_inv(s, cmd);
+		else if (s && cmd->op == SMMU_MODEL_CFGI)
+			smmu_model_do_cfgi(s, cmd);
+	}
+	m->nr_pending = 0;
+}
+
+static bool smmu_model_is_pending(struct smmu_model *m, enum smmu_model_op op)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->nr_pending; i++)
+		if (m->pending[i].op == op)
+			return true;
+	return false;
+}
+
+/* All that a command does not define is reserved, and to be written as 0. */
+static void smmu_model_reserved(struct smmu_model *m, const u64 cmd[2],
+				u64 used0, u64 used1)
+{
+	if ((cmd[0] & ~used0) || (cmd[1] & ~used1))
+		smmu_model_error(m, "reserved bits set: 0x%016llx 0x%016llx",
+				 cmd[0], cmd[1]);
+}
+
+#define FIELD(high, low)	((~0ULL >> (63 - (high))) & (~0ULL << (low)))
+#define OPCODE			FIELD(7, 0)
+
+/* CMD_TLBI_NH_VA, CMD_TLBI_EL2_VA; "Range-based invalidation", with RIL. */
+static void smmu_model_tlbi_va(struct smmu_model *m, const u64 cmd[2], bool el2,
+			       struct smmu_model_cmd *c)
+{
+	u64 used0 = OPCODE | FIELD(63, 48), used1 = FIELD(0, 0) | FIELD(63, 12);
+	unsigned int num = bits(cmd[0], 16, 12), scale = bits(cmd[0], 24, 20);
+	unsigned int ttl = bits(cmd[1], 9, 8), tg = bits(cmd[1], 11, 10);
+	unsigned int page = 10 + 2 * tg;
+
+	if (!el2)
+		used0 |= FIELD(47, 32);		/* VMID */
+	if (m->range_inv) {
+		used0 |= FIELD(16, 12) | FIELD(24, 20);
+		used1 |= FIELD(9, 8) | FIELD(11, 10);
+	}
+	smmu_model_reserved(m, cmd, used0, used1);
+
+	c->op = SMMU_MODEL_TLBI;
+	c->asid = bits(cmd[0], 63, 48);
+	c->start = bits(cmd[1], 63, 12) << 12;
+	c->last = c->start;
+	if (!m->range_inv)
+		return;
+	if (!tg) {
+		if (num || scale || ttl)
+			smmu_model_error(m, "NUM, SCALE or TTL without TG: 0x%016llx 0x%016llx",
+					 cmd[0], cmd[1]);
+		return;
+	}
+	if (!num && !scale && !ttl)
+		smmu_model_error(m, "TG with NUM, SCALE and TTL all 0: 0x%016llx 0x%016llx",
+				 cmd[0], cmd[1]);
+	if (c->start & ((1ULL << page) - 1))
+		smmu_model_error(m, "address 0x%llx not aligned to the granule",
+				 c->start);
+	c->last = c->start + (((num + 1ULL) << scale) << page) - 1;
+	if (ttl)
+		c->level_size = 1ULL << (page + (3 - ttl) * (page - 3));
+}
+
+static void smmu_model_tlbi_asid(struct smmu_model *m, const u64 cmd[2], bool el2,
+				 struct smmu_model_cmd *c)
+{
+	smmu_model_reserved(m, cmd, OPCODE | FIELD(63, 48) |
+			    (el2 ? 0 : FIELD(47, 32)), 0);
+	c->op = SMMU_MODEL_TLBI;
+	c->asid = bits(cmd[0], 63, 48);
+	c->last = U64_MAX;
+}
+
+/* CMD_ATC_INV: 2^Size pages of 4K, naturally aligned; 52 and more is all. */
+static void smmu_model_atc_inv(struct smmu_model *m, const u64 cmd[2],
+			       struct smmu_model_cmd *c)
+{
+	unsigned int size = bits(cmd[1], 5, 0);
+	struct smmu_model_stream *s;
+
+	smmu_model_reserved(m, cmd, OPCODE | FIELD(11, 11) | FIELD(9, 9) |
+			    FIELD(63, 12), FIELD(5, 0) | FIELD(63, 12));
+	c->op = SMMU_MODEL_ATC_INV;
+	c->ssv = bits(cmd[0], 11, 11);
+	c->ssid = bits(cmd[0], 31, 12);
+	c->sid = bits(cmd[0], 63, 32);
+	c->start = bits(cmd[1], 63, 12) << 12;
+	c->last = size >= 52 ? U64_MAX : c->start + (1ULL << (size + 12)) - 1;
+	if (size < 52 && bits(cmd[1], size + 11, 0) & ~0xfffULL)
+		smmu_model_error(m, "ATC_INV: address 0x%llx not aligned to 2^%u pages",
+				 c->start, size);
+	if (bits(cmd[0], 9, 9))
+		smmu_model_error(m, "ATC_INV: Global without a need");
+	if (!c->ssv && c->ssid)
+		smmu_model_error(m, "ATC_INV: SubstreamID without SSV");
+
+	s = smmu_model_stream(m, c->sid);
+	if (!s || !s->ats)
+		smmu_model_error(m, "ATC_INV for stream 0x%x, which has no ATC",
+				 c->sid);
+	/*
+	 * "ATC invalidation": what the TLB still has could be the answer to the
+	 * next translation request.
+	 */
+	if (smmu_model_is_pending(m, SMMU_MODEL_TLBI))
+		smmu_model_error(m, "ATC_INV before its TLBI was synchronised");
+}
+
+static void smmu_model_cfgi_cd(struct smmu_model *m, const u64 cmd[2],
+			       struct smmu_model_cmd *c)
+{
+	smmu_model_reserved(m, cmd, OPCODE | FIELD(31, 12) | FIELD(63, 32),
+			    FIELD(0, 0));
+	c->op = SMMU_MODEL_CFGI;
+	c->ssid = bits(cmd[0], 31, 12);
+	c->sid = bits(cmd[0], 63, 32);
+	if (!smmu_model_stream(m, c->sid))
+		smmu_model_error(m, "CFGI_CD for stream 0x%x, which is none", c->sid);
+}
+
+/* CMD_SYNC: CS is the completion signal, 1 for an MSI. */
+static void smmu_model_sync(struct smmu_model *m, const u64 cmd[2])
+{
+	unsigned int cs = bits(cmd[0], 13, 12);
+	u64 msi = bits(cmd[1], 51, 2) << 2;
+	bool tlbi = smmu_model_is_pending(m, SMMU_MODEL_TLBI);
+	u32 *slot;
+
+	smmu_model_reserved(m, cmd, OPCODE | FIELD(13, 12) | FIELD(27, 22) |
+			    (cs == 1 ? FIELD(63, 32) : 0),
+			    cs == 1 ? FIELD(51, 2) : 0);
+	smmu_model_complete(m);
+	if (cs == 3)
+		smmu_model_error(m, "CMD_SYNC: CS = 3 is reserved");
+	if (cs != 1 || !msi)
+		return;
+	if (msi < m->queue_pa || msi >= m->queue_pa + (16ULL << m->log2size)) {
+		smmu_model_error(m, "CMD_SYNC: MSI to 0x%llx", msi);
+		return;
+	}
+	slot = (u32 *)((void *)m->queue + (msi - m->queue_pa));
+	if (m->hold && tlbi) {
+		m->hold = false;
+		m->held = slot;
+		complete(&m->is_held);
+		return;
+	}
+	smp_store_release(slot, (u32)bits(cmd[0], 63, 32));
+}
+
+static void smmu_model_decode(struct smmu_model *m, const u64 cmd[2])
+{
+	unsigned int op = bits(cmd[0], 7, 0);
+	struct smmu_model_cmd c = {};
+
+	switch (op) {
+	case 0x05:	/* CMD_CFGI_CD */
+		smmu_model_cfgi_cd(m, cmd, &c);
+		break;
+	case 0x11:	/* CMD_TLBI_NH_ASID */
+	case 0x21:	/* CMD_TLBI_EL2_ASID */
+		smmu_model_tlbi_asid(m, cmd, op >> 4 == 2, &c);
+		break;
+	case 0x12:	/* CMD_TLBI_NH_VA */
+	case 0x22:	/* CMD_TLBI_EL2_VA */
+		smmu_model_tlbi_va(m, cmd, op >> 4 == 2, &c);
+		break;
+	case 0x40:	/* CMD_ATC_INV */
+		smmu_model_atc_inv(m, cmd, &c);
+		break;
+	case 0x46:	/* CMD_SYNC */
+		smmu_model_sync(m, cmd);
+		break;
+	default:
+		smmu_model_error(m, "CERROR_ILL: 0x%016llx 0x%016llx", cmd[0],
+				 cmd[1]);
+		return;
+	}
+
+	if (c.op == SMMU_MODEL_TLBI) {
+		if ((op >> 4 == 2) != m->e2h)
+			smmu_model_error(m, "TLBI 0x%x is not for this StreamWorld",
+					 op);
+		if (!test_bit(c.asid, m->asids))
+			smmu_model_error(m, "TLBI for ASID 0x%x, which no process has",
+					 c.asid);
+	}
+	if (c.op != SMMU_MODEL_SYNC) {
+		if (m->nr_pending == ARRAY_SIZE(m->pending))
+			smmu_model_error(m, "too many commands without CMD_SYNC");
+		else
+			m->pending[m->nr_pending++] = c;
+	}
+	if (m->nr_log < ARRAY_SIZE(m->log))
+		m->log[m->nr_log] = c;
+	m->nr_log++;
+}
+
+/**
+ * smmu_model_consume() - execute what is in the command queue
+ * @m: the model
+ *
+ * Context: process context, on a CPU on which no driver waits for it.
+ * Return: true if there was something.
+ */
+bool smmu_model_consume(struct smmu_model *m)
+{
+	/* Index and wrap bit ("Circular queues"). */
+	u32 mask = (2u << m->log2size) - 1;
+	u32 prod = smp_load_acquire(&m->prod) & mask;
+	u32 cons = m->cons & mask;
+	u64 cmd[2];
+	u32 slot;
+
+	if (cons == prod)
+		return false;
+	while (cons != prod) {
+		if (m->usecs)
+			udelay(m->usecs);
+		slot = cons & (mask >> 1);
+		cmd[0] = le64_to_cpu(READ_ONCE(m->queue[2 * slot]));
+		cmd[1] = le64_to_cpu(READ_ONCE(m->queue[2 * slot + 1]));
+		spin_lock(&m->lock);
+		smmu_model_decode(m, cmd);
+		spin_unlock(&m->lock);
+		cons = (cons + 1) & mask;
+		smp_store_release(&m->cons, cons);
+		cond_resched();
+	}
+	return true;
+}

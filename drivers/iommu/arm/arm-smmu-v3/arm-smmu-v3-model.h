@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A small behavioural model of an SMMUv3 and of the devices behind it: a command
+ * queue in memory, a TLB, configuration caches and ATCs. It is written after the
+ * specification (IHI 0070), and shares nothing with the driver that it tests: no
+ * header, no mask, no arithmetic.
+ */
+#ifndef _ARM_SMMU_V3_MODEL_H
+#define _ARM_SMMU_V3_MODEL_H
+
+#include <linux/bitmap.h>
+#include <linux/completion.h>
+#include <linux/secondary_tlb_kunit.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+/* Events that an access can end in (IHI 0070, "Event records"). */
+#define SMMU_MODEL_C_BAD_CD		0x0a
+#define SMMU_MODEL_F_TRANSLATION	0x10
+#define SMMU_MODEL_F_ACCESS		0x12
+#define SMMU_MODEL_F_PERMISSION		0x13
+
+/**
+ * enum smmu_model_op - what a command does
+ * @SMMU_MODEL_SYNC: CMD_SYNC
+ * @SMMU_MODEL_TLBI: CMD_TLBI_* by address, range or ASID
+ * @SMMU_MODEL_ATC_INV: CMD_ATC_INV
+ * @SMMU_MODEL_CFGI: CMD_CFGI_CD
+ */
+enum smmu_model_op {
+	SMMU_MODEL_SYNC,
+	SMMU_MODEL_TLBI,
+	SMMU_MODEL_ATC_INV,
+	SMMU_MODEL_CFGI,
+};
+
+/**
+ * struct smmu_model_cmd - a command as the model understood it
+ * @op: what it does
+ * @asid: of a TLBI
+ * @level_size: of a TLBI with a TTL hint: bytes that a leaf entry of the level
+ *	maps, else 0
+ * @sid: StreamID
+ * @ssid: SubstreamID
+ * @ssv: whether @ssid is valid
+ * @start: first byte
+ * @last: last byte, inclusive. @start for a TLBI of one address; 0 and U64_MAX
+ *	are everything.
+ */
+struct smmu_model_cmd {
+	enum smmu_model_op op;
+	u16 asid;
+	u64 level_size;
+	u32 sid;
+	u32 ssid;
+	bool ssv;
+	u64 start;
+	u64 last;
+};
+
+/**
+ * struct smmu_model_stream - a device function: one StreamID, and an ATC maybe
+ * @sid: StreamID
+ * @ats: it makes translation requests and caches the answers
+ * @cdtab: its table of context descriptors, linear, 8 words each
+ * @nr_cds: how many the table has
+ * @cfg: CDs that the SMMU has cached, by slot
+ * @atc: what the device has cached, tagged by PASID
+ * @dropped: bytes that the ATC had to forget since somebody asked
+ */
+struct smmu_model_stream {
+	u32 sid;
+	bool ats;
+	const __le64 *cdtab;
+	u32 nr_cds;
+	struct {
+		bool valid;
+		u32 ssid;
+		u64 word[2];
+	} cfg[4];
+	struct stlb_cache atc;
+	unsigned long dropped;
+};
+
+#define SMMU_MODEL_STREAMS	4
+
+/**
+ * struct smmu_model - an SMMU
+ * @log2size: log2 of the entries of its command queue
+ * @range_inv: SMMU_IDR3.RIL, commands can name ranges
+ * @e2h: the streams are in the EL2-E2H world, not in that of NS-EL1
+ * @btm: it takes part in the CPU's broadcast TLB maintenance
+ * @eager: a device is about to use what a TLBI has removed: walk again at once
+ * @usecs: time that a command takes
+ * @prod: SMMU_CMDQ_PROD, written by the driver
+ * @cons: SMMU_CMDQ_CONS, written by the model
+ * @queue: the queue
+ * @queue_pa: what the driver was told to be its address
+ * @stream: the streams behind it
+ * @nr_streams: how many there are
+ * @lock: guards all that follows, and is held over an access
+ * @tlb: what the SMMU has cached, tagged by ASID
+ * @dropped: bytes that the TLB had to forget since somebody asked
+ * @asids: ASIDs of the processes that are or were bound
+ * @pending: commands that no CMD_SYNC has completed yet
+ * @nr_pending: how many
+ * @log: commands since the model was last marked
+ * @nr_log: how many, even if @log has no room for all
+ * @hold: withhold the completion of the next CMD_SYNC behind a TLBI
+ * @held: where it would be written to
+ * @is_held: completed when there is one
+ * @errors: commands that were not what the specification wants
+ * @error: the first of them
+ */
+struct smmu_model {
+	unsigned int log2size;
+	bool range_inv;
+	bool e2h;
+	bool btm;
+	bool eager;
+	unsigned int usecs;
+
+	u32 prod;
+	u32 cons;
+	u64 *queue;
+	u64 queue_pa;
+
+	struct smmu_model_stream stream[SMMU_MODEL_STREAMS];
+	unsigned int nr_streams;
+
+	spinlock_t lock;	/* see @lock above */
+	struct stlb_cache tlb;
+	unsigned long dropped;
+	DECLARE_BITMAP(asids, 1 << 16);
+	struct smmu_model_cmd pending[640];
+	unsigned int nr_pending;
+	struct smmu_model_cmd log[640];
+	unsigned int nr_log;
+	bool hold;
+	u32 *held;
+	struct completion is_held;
+	unsigned int errors;
+	char error[160];
+};
+
+int smmu_model_init(struct smmu_model *m);
+void smmu_model_exit(struct smmu_model *m);
+bool smmu_model_consume(struct smmu_model *m);
+void smmu_model_mark(struct smmu_model *m);
+void smmu_model_hold(struct smmu_model *m);
+void smmu_model_release(struct smmu_model *m);
+
+int smmu_model_access(struct smmu_model *m, struct smmu_model_stream *s,
+		      u32 ssid, u64 va, bool write, u32 *val);
+bool smmu_model_holds(struct smmu_model *m, u32 ssid, u64 va);
+bool smmu_model_holds_any(struct smmu_model *m);
+bool smmu_model_stale(struct smmu_model *m, u32 ssid, struct mm_struct *mm,
+		      u64 start, u64 end, unsigned long *va);
+unsigned long smmu_model_dropped(struct smmu_model *m);
+
+#endif /* _ARM_SMMU_V3_MODEL_H */

@@ -1,0 +1,1522 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The SVA code of the SMMUv3 driver over modelled SMMUs: permission upgrades, and
+ * all else that its mmu notifier is called for. The driver's own command queue
+ * code fills a queue in memory, and a thread on another CPU is the SMMU.
+ *
+ * All SMMUs, one for each set of features that the driver tells apart, share the
+ * address space of the test at the same time.
+ */
+#include <kunit/test.h>
+#include <linux/cpumask.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/mmu_notifier.h>
+#include <linux/sched/mm.h>
+#include <linux/secondary_tlb_kunit.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/unistd.h>
+
+#include <asm/tlb.h>
+
+#include "arm-smmu-v3-sva-lab.h"
+
+#define SMMU_SUITE	"smmuv3_sva"
+#define HANG_SUITE	"smmuv3_hang"
+
+/* Every combination of RIL, ATS, E2H, masters and streams, and three more. */
+#define SMMU_COMBINED	32
+#define SMMU_BTM	32
+#define SMMU_BTM_ATS	33
+#define SMMU_MIXED	34
+#define SMMU_NR		35
+
+/* What stays from case to case. Only the thread of the running case uses it. */
+static struct {
+	struct sva_smmu *smmu[SMMU_NR];
+	struct task_struct *consumer;
+	struct cpumask cpus;
+	const char *skip;
+	bool hung;
+} lab;
+
+/**
+ * struct smmu_test - a case
+ * @run: the address space
+ * @mock: a subscriber that knows which calls there have been
+ * @dev: all bound SMMUs as a device
+ * @smmu: the SMMUs that are bound
+ * @nr: how many
+ * @requests: page requests that devices have made
+ */
+struct smmu_test {
+	struct stlb_run run;
+	struct stlb_mock mock;
+	struct stlb_device dev;
+	struct sva_smmu *smmu[SMMU_NR];
+	unsigned int nr;
+	unsigned long requests;
+};
+
+/* One thread is all SMMUs. While there is nothing to do it leaves the CPU. */
+static int smmu_consumer(void *data)
+{
+	unsigned int i, idle = 0;
+
+	while (!kthread_should_stop()) {
+		idle++;
+		for (i = 0; i < SMMU_NR; i++)
+			if (smmu_model_consume(&lab.smmu[i]->model))
+				idle = 0;
+		if (idle > 100)
+			usleep_range(20, 40);
+		else
+			cond_resched();
+	}
+	return 0;
+}
+
+static void smmu_config(struct sva_config *config, unsigned int i)
+{
+	*config = (struct sva_config){
+		.range_inv	= i & 1,
+		.ats		= i & 2,
+		.e2h		= i & 4,
+		.masters	= i & 8 ? 2 : 1,
+		.streams	= i & 16 ? 2 : 1,
+		.msi		= hweight32(i) & 1,
+	};
+	if (i == SMMU_BTM || i == SMMU_BTM_ATS)
+		*config = (struct sva_config){
+			.range_inv = true, .btm = true, .masters = 2,
+			.streams = 2, .ats = i == SMMU_BTM_ATS,
+		};
+	if (i == SMMU_MIXED)
+		*config = (struct sva_config){
+			.range_inv = true, .ats = true, .masters = 2,
+			.streams = 2, .mixed = true,
+		};
+}
+
+static int smmu_suite_init(struct kunit_suite *suite)
+{
+	unsigned int i, cpu = cpumask_last(cpu_online_mask);
+	struct task_struct *task;
+	struct sva_smmu *s;
+	int ret = 0;
+
+	lab.skip = NULL;
+	if (num_online_cpus() < 2) {
+		lab.skip = "one CPU waits for the SMMU with interrupts off, so another has to be it: boot with two or more";
+		return 0;
+	}
+	cpumask_copy(&lab.cpus, cpu_online_mask);
+	cpumask_clear_cpu(cpu, &lab.cpus);
+
+	for (i = 0; i < SMMU_NR && !ret; i++) {
+		s = kvzalloc(sizeof(*s), GFP_KERNEL);
+		if (!s)
+			return -ENOMEM;
+		lab.smmu[i] = s;
+		smmu_config(&s->config, i);
+		ret = sva_smmu_init(s, i);
+	}
+	if (ret)
+		return ret;
+
+	task = kthread_create(smmu_consumer, NULL, "smmu_model");
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	kthread_bind(task, cpu);
+	lab.consumer = task;
+	wake_up_process(task);
+	return 0;
+}
+
+static void smmu_suite_exit(struct kunit_suite *suite)
+{
+	unsigned int i;
+
+	/* A thread of the driver will be at work on them for ever. */
+	if (lab.hung)
+		return;
+	if (lab.consumer)
+		kthread_stop(lab.consumer);
+	lab.consumer = NULL;
+	for (i = 0; i < SMMU_NR; i++) {
+		if (!lab.smmu[i])
+			continue;
+		sva_smmu_exit(lab.smmu[i]);
+		kvfree(lab.smmu[i]);
+		lab.smmu[i] = NULL;
+	}
+}
+
+/* A device whose accesses are refused asks that often, and is stuck then. */
+#define SMMU_RETRIES	3
+
+static int smmu_access(struct sva_smmu *s, struct smmu_model_stream *stream,
+		       struct mm_struct *mm, unsigned long va, bool write,
+		       u32 *val, unsigned long *requests)
+{
+	unsigned int retries = 0;
+	int event;
+
+	for (;;) {
+		mmap_read_lock(mm);
+		event = smmu_model_access(&s->model, stream, sva_pasid(mm), va,
+					  write, val);
+		mmap_read_unlock(mm);
+		if (!event)
+			return 0;
+		if (retries++ == SMMU_RETRIES)
+			return -EFAULT;
+		++*requests;
+		if (stlb_page_request(mm, va, write))
+			return -EFAULT;
+	}
+}
+
+static struct smmu_test *smmu_of(struct stlb_device *dev)
+{
+	return container_of(dev, struct smmu_test, dev);
+}
+
+/* Every device accesses the address, and all have to find the same. */
+static int smmu_access_all(struct stlb_device *dev, unsigned long va, bool write,
+			   u32 *val)
+{
+	struct smmu_test *t = smmu_of(dev);
+	bool first = true;
+	unsigned int i, j;
+	u32 seen = *val;
+	int ret = 0;
+
+	for (i = 0; i < t->nr; i++) {
+		for (j = 0; j < t->smmu[i]->model.nr_streams; j++) {
+			if (smmu_access(t->smmu[i], &t->smmu[i]->model.stream[j],
+					t->run.mm, va, write, &seen,
+					&t->requests)) {
+				ret = -EFAULT;
+				break;
+			}
+			if (!first && seen != *val)
+				ret = -EIO;
+			*val = seen;
+			first = false;
+		}
+	}
+	return ret;
+}
+
+static int smmu_read(struct stlb_device *dev, unsigned long va, u32 *val)
+{
+	return smmu_access_all(dev, va, false, val);
+}
+
+static int smmu_write(struct stlb_device *dev, unsigned long va, u32 val)
+{
+	return smmu_access_all(dev, va, true, &val);
+}
+
+static bool smmu_holds(struct stlb_device *dev, unsigned long va)
+{
+	struct smmu_test *t = smmu_of(dev);
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++)
+		if (!smmu_model_holds(&t->smmu[i]->model, sva_pasid(t->run.mm), va))
+			return false;
+	return true;
+}
+
+static bool smmu_stale(struct stlb_device *dev, unsigned long start,
+		       unsigned long end, unsigned long *va)
+{
+	struct smmu_test *t = smmu_of(dev);
+	struct mm_struct *mm = t->run.mm;
+	bool stale = false;
+	unsigned int i;
+
+	mmap_read_lock(mm);
+	for (i = 0; i < t->nr && !stale; i++)
+		stale = smmu_model_stale(&t->smmu[i]->model, sva_pasid(mm), mm,
+					 start, end, va);
+	mmap_read_unlock(mm);
+	return stale;
+}
+
+static unsigned long smmu_requests(struct stlb_device *dev)
+{
+	return smmu_of(dev)->requests;
+}
+
+static unsigned long smmu_dropped(struct stlb_device *dev)
+{
+	struct smmu_test *t = smmu_of(dev);
+	unsigned long dropped = 0;
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++)
+		dropped = max(dropped, smmu_model_dropped(&t->smmu[i]->model));
+	return dropped;
+}
+
+/*
+ * What the driver has to say for a range, worked out in another way than by the
+ * driver. In pages: which, and how many commands they take.
+ */
+struct smmu_want {
+	bool all;
+	u64 start;
+	u64 pages;
+	unsigned long step;
+	unsigned int tlbis;
+};
+
+/*
+ * A range command has 5 bits of a number of pages. The fewest that add up to it
+ * are found from the top, taking the 5 highest bits each time; of 2^36 pages, the
+ * largest address space, the last five take 32.
+ */
+static unsigned int smmu_pieces(u64 pages)
+{
+	unsigned int pieces = 0, low;
+
+	for (; pages; pieces++) {
+		low = clamp(fls64(pages), 5, 36) - 5;
+		pages -= min(pages >> low, 32ULL) << low;
+	}
+	return pieces;
+}
+
+static void smmu_want(const struct sva_config *config, unsigned long start,
+		      unsigned long end, unsigned long entry,
+		      struct smmu_want *want)
+{
+	u64 first = start / PAGE_SIZE, last = (end - 1) / PAGE_SIZE;
+
+	*want = (struct smmu_want){ .tlbis = 1 };
+	if (start >= end || end > 1UL << vabits_actual) {
+		want->all = true;
+		return;
+	}
+	want->start = first * PAGE_SIZE;
+	want->pages = last - first + 1;
+	if (config->range_inv) {
+		/*
+		 * One page alone is no range for some SMMUs, so the driver takes
+		 * another along where five bits would say 1.
+		 */
+		if (want->pages % 32 == 1)
+			want->pages++;
+		want->tlbis = smmu_pieces(want->pages);
+	} else if (end - start >= PTRS_PER_PTE * entry) {
+		want->all = true;
+		want->start = 0;
+	} else {
+		want->step = entry;
+		want->tlbis = DIV_ROUND_UP(want->pages * PAGE_SIZE, entry);
+	}
+}
+
+/* The smallest naturally aligned power of two of 4K pages with the range in it. */
+static void smmu_want_atc(unsigned long start, unsigned long end, u64 *first,
+			  u64 *last)
+{
+	u64 size = SZ_4K;
+
+	*first = 0;
+	*last = U64_MAX;
+	if (start >= end || end > 1UL << vabits_actual)
+		return;
+	while (start / size != (end - 1) / size)
+		size *= 2;
+	*first = start / size * size;
+	*last = *first + size - 1;
+}
+
+/* Looks at commands in the log of an SMMU. @why is NULL as long as all is well. */
+struct smmu_reader {
+	const struct sva_smmu *s;
+	unsigned int pos;
+	const char *why;
+};
+
+static const struct smmu_model_cmd *smmu_next(struct smmu_reader *r,
+					      enum smmu_model_op op)
+{
+	static const struct smmu_model_cmd none;
+
+	if (!r->why && (r->pos >= r->s->model.nr_log ||
+			r->s->model.log[r->pos].op != op))
+		r->why = op == SMMU_MODEL_SYNC ? "no CMD_SYNC" :
+			 op == SMMU_MODEL_TLBI ? "a TLBI too few" :
+						 "an ATC_INV too few";
+	return r->why ? &none : &r->s->model.log[r->pos++];
+}
+
+static void smmu_read_tlbi(struct smmu_reader *r, const struct mm_struct *mm,
+			   unsigned long start, unsigned long end,
+			   unsigned long entry)
+{
+	const struct smmu_model_cmd *cmd;
+	struct smmu_want want;
+	unsigned int i;
+	u64 at;
+
+	if (r->s->config.btm)
+		return;
+	smmu_want(&r->s->config, start, end, entry, &want);
+	at = want.start;
+	for (i = 0; i < want.tlbis && !r->why; i++) {
+		cmd = smmu_next(r, SMMU_MODEL_TLBI);
+		if (r->why)
+			return;
+		if (cmd->asid != sva_asid(mm))
+			r->why = "wrong ASID";
+		else if (cmd->level_size)
+			r->why = "a hint of the level";
+		else if (want.all != (cmd->last == U64_MAX))
+			r->why = want.all ? "not everything" : "everything";
+		else if (cmd->start != at)
+			r->why = "a TLBI for another address";
+		at = want.step ? at + want.step : cmd->last + 1;
+	}
+	if (!r->why && want.pages && !want.step && !want.all &&
+	    at != want.start + want.pages * PAGE_SIZE)
+		r->why = "TLBIs for another range";
+	smmu_next(r, SMMU_MODEL_SYNC);
+}
+
+static void smmu_read_atc(struct smmu_reader *r, const struct mm_struct *mm,
+			  unsigned long start, unsigned long end)
+{
+	const struct smmu_model *m = &r->s->model;
+	const struct smmu_model_cmd *cmd;
+	unsigned int i, n = 0;
+	u32 seen = 0;
+	u64 first, last;
+
+	for (i = 0; i < m->nr_streams; i++)
+		n += m->stream[i].ats;
+	if (!n)
+		return;
+	smmu_want_atc(start, end, &first, &last);
+	while (n-- && !r->why) {
+		cmd = smmu_next(r, SMMU_MODEL_ATC_INV);
+		if (r->why)
+			return;
+		for (i = 0; i < m->nr_streams; i++)
+			if (m->stream[i].sid == cmd->sid && m->stream[i].ats)
+				break;
+		if (i == m->nr_streams || seen & BIT(i))
+			r->why = "ATC_INV for another stream";
+		else if (!cmd->ssv || cmd->ssid != sva_pasid(mm))
+			r->why = "ATC_INV with another PASID";
+		else if (cmd->start != first || cmd->last != last)
+			r->why = "ATC_INV for another range";
+		seen |= BIT(i);
+	}
+	smmu_next(r, SMMU_MODEL_SYNC);
+}
+
+/* All commands for calls of the notifier, in order, and not one more. */
+static void smmu_read_calls(struct smmu_reader *r, struct smmu_test *t,
+			    const struct stlb_call *calls, unsigned int nr,
+			    unsigned long entry)
+{
+	unsigned long size = t->run.size, start = t->run.start;
+	unsigned int i;
+
+	for (i = 0; i < nr && !r->why; i++) {
+		bool exact = calls[i].start == start &&
+			     calls[i].end == start + size;
+
+		smmu_read_tlbi(r, t->run.mm, calls[i].start, calls[i].end,
+			       exact ? entry : PAGE_SIZE);
+		smmu_read_atc(r, t->run.mm, calls[i].start, calls[i].end);
+	}
+	if (!r->why && r->pos != r->s->model.nr_log)
+		r->why = "more commands than needed";
+}
+
+static void smmu_show_log(struct kunit *test, const struct sva_smmu *s)
+{
+	static const char * const op[] = { "SYNC", "TLBI", "ATC_INV", "CFGI" };
+	const struct smmu_model_cmd *cmd;
+	unsigned int i;
+
+	for (i = 0; i < min(s->model.nr_log, 20u); i++) {
+		cmd = &s->model.log[i];
+		kunit_info(test, "%2u %s asid 0x%x sid 0x%x ssid 0x%x [0x%llx, 0x%llx]",
+			   i, op[cmd->op], cmd->asid, cmd->sid, cmd->ssid,
+			   cmd->start, cmd->last);
+	}
+}
+
+/* Fails the case for the first SMMU with other commands than it should have. */
+static void smmu_expect(struct kunit *test, struct smmu_reader *r,
+			unsigned long start, unsigned long end)
+{
+	if (!r->why)
+		return;
+	KUNIT_FAIL(test, "%s: %s, command %u of %u for [0x%lx, 0x%lx)",
+		   r->s->name, r->why, r->pos, r->s->model.nr_log, start, end);
+	smmu_show_log(test, r->s);
+}
+
+static void smmu_expect_sound(struct kunit *test, struct smmu_test *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++) {
+		KUNIT_EXPECT_EQ_MSG(test, t->smmu[i]->model.errors, 0, "%s: %s",
+				    t->smmu[i]->name, t->smmu[i]->model.error);
+		t->smmu[i]->model.errors = 0;
+	}
+}
+
+/* Where the mistake that a case looks for is a command that is none, too. */
+static void smmu_expect_sound_unless(struct kunit *test, struct smmu_test *t,
+				     bool mistake)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr && mistake; i++)
+		t->smmu[i]->model.errors = 0;
+	smmu_expect_sound(test, t);
+}
+
+static void smmu_before(struct stlb_device *dev, struct stlb_run *run,
+			const struct stlb_scenario *scenario)
+{
+	struct smmu_test *t = smmu_of(dev);
+	unsigned int i;
+
+	stlb_mock_arm(&t->mock, run->start, scenario->level);
+	for (i = 0; i < t->nr; i++)
+		smmu_model_mark(&t->smmu[i]->model);
+}
+
+/* The upgrade is one call: one TLBI for a block, one per entry of a set. */
+static void smmu_after(struct stlb_device *dev, struct stlb_run *run,
+		       const struct stlb_scenario *scenario)
+{
+	struct smmu_test *t = smmu_of(dev);
+	struct smmu_reader r;
+	unsigned int i;
+
+	KUNIT_EXPECT_LE(run->test, t->mock.nr[STLB_CB_RANGE], 1);
+	for (i = 0; i < t->nr; i++) {
+		r = (struct smmu_reader){ .s = t->smmu[i] };
+		smmu_read_calls(&r, t, t->mock.calls, t->mock.nr[STLB_CB_RANGE],
+				stlb_entry_size(scenario->level));
+		smmu_expect(run->test, &r, run->start, run->start + run->size);
+		if (r.why)
+			break;
+	}
+	smmu_expect_sound(run->test, t);
+}
+
+static const struct stlb_device_ops smmu_dev_ops = {
+	.name		= SMMU_SUITE,
+	.read		= smmu_read,
+	.write		= smmu_write,
+	.holds		= smmu_holds,
+	.stale		= smmu_stale,
+	.before		= smmu_before,
+	.after		= smmu_after,
+	.requests	= smmu_requests,
+	.dropped	= smmu_dropped,
+};
+
+static void smmu_bind(struct kunit *test, unsigned int i)
+{
+	struct smmu_test *t = test->priv;
+
+	KUNIT_ASSERT_EQ_MSG(test, 0, sva_smmu_bind(lab.smmu[i], t->run.mm),
+			    "%s", lab.smmu[i]->name);
+	t->smmu[t->nr++] = lab.smmu[i];
+}
+
+static void smmu_bind_all(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < SMMU_NR; i++)
+		smmu_bind(test, i);
+}
+
+static void smmu_eager(struct smmu_test *t, bool eager)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++)
+		t->smmu[i]->model.eager = eager;
+}
+
+static void smmu_test_scenario(struct kunit *test,
+			       const struct stlb_scenario *scenario)
+{
+	struct smmu_test *t = test->priv;
+
+	smmu_bind_all(test);
+	smmu_eager(t, true);
+	stlb_test_device(&t->run, scenario, &t->dev);
+}
+
+#define STLB_SCENARIO(_name)						\
+	static void _name(struct kunit *test)				\
+	{								\
+		smmu_test_scenario(test, &stlb_scenarios[STLB_##_name]); \
+	}
+
+#include <linux/secondary_tlb_scenarios.h>
+
+/*
+ * Nobody is told of the split of a block, so the TLB still has it when one of its
+ * pages is upgraded. The commands for the page must reach it.
+ */
+static void split_block_pte(struct kunit *test)
+{
+	struct smmu_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	struct stlb_leaf leaf;
+	unsigned long va, at;
+	bool stale;
+	u32 val;
+
+	smmu_bind_all(test);
+	stlb_map(run, &stlb_scenarios[STLB_thp_free_store_pmd]);
+	va = stlb_trigger(run, 1);
+	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, va, &val));
+	mmap_read_lock(run->mm);
+	split_huge_pmd_address(vma_lookup(run->mm, va), va, false, NULL);
+	mmap_read_unlock(run->mm);
+	stlb_walk(run->mm, va, &leaf);
+	KUNIT_ASSERT_EQ(test, leaf.size, PAGE_SIZE);
+	KUNIT_ASSERT_TRUE(test, leaf.valid);
+	if (leaf.writable)
+		kunit_skip(test, "this kernel makes the entries writable when it splits a block");
+	KUNIT_ASSERT_TRUE(test, smmu_holds(&t->dev, va + PAGE_SIZE));
+
+	stlb_cpu_write(run, va, val);
+	stale = smmu_stale(&t->dev, va, va + PAGE_SIZE, &at);
+	if (!stale)
+		KUNIT_EXPECT_EQ(test, 0, smmu_write(&t->dev, va, 1));
+	smmu_expect_sound(test, t);
+	stlb_verdict(test, SMMU_SUITE, stale, "a page of a block that was split");
+}
+
+/* A range that nothing is mapped in, as its sender would pass it. */
+static void smmu_invalidate(struct smmu_test *t, unsigned long start,
+			    unsigned long end)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++)
+		smmu_model_mark(&t->smmu[i]->model);
+	mmu_notifier_invalidate_range(t->run.mm, start, end);
+}
+
+enum smmu_part { SMMU_TLBS, SMMU_ATCS, SMMU_BOTH };
+
+/*
+ * Compare the commands for a range with what they should be. Returns the first
+ * thing that is wrong, and leaves @r at it.
+ */
+static const char *smmu_range(struct smmu_test *t, unsigned long start,
+			      unsigned long end, enum smmu_part part,
+			      struct smmu_reader *r)
+{
+	unsigned int i;
+
+	smmu_invalidate(t, start, end);
+	for (i = 0; i < t->nr; i++) {
+		*r = (struct smmu_reader){ .s = t->smmu[i] };
+		if (part != SMMU_ATCS)
+			smmu_read_tlbi(r, t->run.mm, start, end, PAGE_SIZE);
+		else
+			while (r->pos < r->s->model.nr_log &&
+			       (r->s->model.log[r->pos].op != SMMU_MODEL_ATC_INV))
+				r->pos++;
+		if (part != SMMU_TLBS) {
+			smmu_read_atc(r, t->run.mm, start, end);
+			if (!r->why && r->pos != r->s->model.nr_log)
+				r->why = "more commands than needed";
+		}
+		if (r->why)
+			break;
+	}
+	return r->why;
+}
+
+/* Numbers of pages at which something changes in the commands for them. */
+static const u64 smmu_pages[] = {
+	1, 2, 3, 31, 32, 33, 34, 63, 64, 65, 511, 512, 513, 1023, 1025,
+	SZ_2M / PAGE_SIZE, SZ_32M / PAGE_SIZE, SZ_32M / PAGE_SIZE - 1,
+	SZ_1G / PAGE_SIZE, SZ_1G / PAGE_SIZE + 1, 0x155555, 0x2aaaaa,
+	(1ULL << 32) - 1,
+};
+
+/* A place for a range: at 0, in the middle, and off its own alignment. */
+static bool smmu_place(unsigned int i, unsigned int place, unsigned long *start,
+		       unsigned long *end)
+{
+	u64 size = smmu_pages[i] * PAGE_SIZE, limit = 1ULL << vabits_actual;
+
+	*start = place == 0 ? 0 :
+		 place == 1 ? limit / 2 : 0x123457000 / PAGE_SIZE * PAGE_SIZE;
+	*end = *start + size;
+	return *end <= limit;
+}
+
+static const char *smmu_ranges(struct smmu_test *t, enum smmu_part part,
+			       unsigned long *start, unsigned long *end,
+			       struct smmu_reader *r)
+{
+	unsigned int i, place;
+
+	for (i = 0; i < ARRAY_SIZE(smmu_pages); i++)
+		for (place = 0; place < 3; place++)
+			if (smmu_place(i, place, start, end) &&
+			    smmu_range(t, *start, *end, part, r))
+				return r->why;
+	return NULL;
+}
+
+/* The TLBIs for a range cover it, no more, and are as few as can be. */
+static void range_tlbi(struct kunit *test)
+{
+	struct smmu_test *t = test->priv;
+	unsigned long start, end;
+	struct smmu_reader r;
+
+	smmu_bind_all(test);
+	smmu_ranges(t, SMMU_TLBS, &start, &end, &r);
+	smmu_expect(test, &r, start, end);
+	smmu_expect_sound(test, t);
+}
+
+/* An ATC_INV does, too, whether the TLBIs were for the range or not. */
+static void range_atc(struct kunit *test)
+{
+	struct smmu_test *t = test->priv;
+	unsigned long start, end;
+	struct smmu_reader r;
+
+	smmu_bind_all(test);
+	smmu_ranges(t, SMMU_ATCS, &start, &end, &r);
+	if (r.why)
+		smmu_show_log(test, r.s);
+	smmu_expect_sound(test, t);
+	stlb_verdict_word(test, SMMU_SUITE, r.why ? "excess" : NULL,
+			  "%s: %s for [0x%lx, 0x%lx)", r.s->name,
+			  r.why ?: "as it should be", start, end);
+}
+
+/* Numbers of pages for which SCALE does not fit into its field. */
+static void range_16t(struct kunit *test)
+{
+	static const u64 pages[] = {
+		1ULL << 32, 3ULL << 32, 1ULL << 33, 31ULL << 31, 1ULL << 35,
+		(1ULL << 35) + 1, 1ULL << 36, (1ULL << 36) - (1ULL << 31),
+	};
+	u64 limit = 1ULL << vabits_actual;
+	struct smmu_test *t = test->priv;
+	struct smmu_reader r = {};
+	unsigned int i;
+
+	smmu_bind_all(test);
+	for (i = 0; i < ARRAY_SIZE(pages) && !r.why; i++)
+		if (pages[i] * PAGE_SIZE <= limit)
+			smmu_range(t, 0, pages[i] * PAGE_SIZE, SMMU_TLBS, &r);
+	if (r.why)
+		smmu_show_log(test, r.s);
+	smmu_expect_sound_unless(test, t, r.why);
+	stlb_verdict(test, SMMU_SUITE, r.why, "%s: %s for 0x%llx pages",
+		     r.s->name, r.why ?: "as it should be", pages[i - 1]);
+}
+
+/* The same by a process: the pages are somebody else's afterwards. */
+static void munmap_16t(struct kunit *test)
+{
+	unsigned long size = 1UL << 44, last, stale = 0;
+	struct smmu_test *t = test->priv;
+	unsigned int i;
+	long va;
+	u32 val;
+
+	smmu_bind_all(test);
+	va = stlb_syscall(__NR_mmap, 0, size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(va), "mmap: %ld", va);
+	last = va + size - PAGE_SIZE;
+	KUNIT_ASSERT_EQ(test, 0, smmu_write(&t->dev, va, 1));
+	KUNIT_ASSERT_EQ(test, 0, smmu_write(&t->dev, last, 2));
+	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, va, &val));
+	KUNIT_ASSERT_EQ(test, val, 1);
+
+	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_munmap, va, size, 0, 0));
+	for (i = 0; i < t->nr; i++)
+		stale += smmu_model_holds_any(&t->smmu[i]->model);
+	smmu_expect_sound_unless(test, t, stale);
+	stlb_verdict(test, SMMU_SUITE, stale,
+		     "%lu of %u SMMUs hold pages that were given back", stale,
+		     t->nr);
+}
+
+/* No range is a way to say everything: one TLBI for it, and nothing is left. */
+static void range_empty(struct kunit *test)
+{
+	static const unsigned long at[] = { ~0UL, 0, 0x1234000, 0x1234567 };
+	struct smmu_test *t = test->priv;
+	struct smmu_reader r = {};
+	unsigned int i;
+
+	smmu_bind_all(test);
+	for (i = 0; i < ARRAY_SIZE(at) && !r.why; i++)
+		smmu_range(t, at[i], at[i], SMMU_BOTH, &r);
+	smmu_expect(test, &r, at[i - 1], at[i - 1]);
+	smmu_expect_sound(test, t);
+}
+
+static void range_reversed(struct kunit *test)
+{
+	struct smmu_test *t = test->priv;
+	struct smmu_reader r = {};
+
+	smmu_bind_all(test);
+	smmu_range(t, 0x7f0000002000, 0x7f0000001000, SMMU_BOTH, &r);
+	smmu_expect_sound(test, t);
+	stlb_verdict(test, SMMU_SUITE, r.why, "%s: %s", r.s->name,
+		     r.why ?: "as it should be");
+}
+
+/* A munmap() that another gather disturbs, see tlb_finish_mmu(). */
+static void nested_gather(struct kunit *test)
+{
+	struct smmu_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	struct mmu_gather other;
+	unsigned int i, nr;
+	u32 val;
+
+	smmu_bind_all(test);
+	stlb_map_written(run, STLB_PTE, false);
+	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, run->start, &val));
+	stlb_mock_arm(&t->mock, run->start, STLB_PTE);
+
+	tlb_gather_mmu(&other, run->mm);
+	stlb_syscall(__NR_munmap, run->start, PAGE_SIZE, 0, 0);
+	tlb_finish_mmu(&other);
+
+	nr = min_t(unsigned int, t->mock.nr[STLB_CB_RANGE],
+		   ARRAY_SIZE(t->mock.calls));
+	for (i = 0; i < nr; i++)
+		if (t->mock.calls[i].start == ~0UL &&
+		    t->mock.calls[i].end == ~0UL)
+			break;
+	KUNIT_EXPECT_LT_MSG(test, i, nr, "nobody said (~0, ~0)");
+	for (i = 0; i < t->nr; i++) {
+		KUNIT_EXPECT_FALSE(test, smmu_model_holds_any(&t->smmu[i]->model));
+		KUNIT_EXPECT_LE_MSG(test, t->smmu[i]->model.nr_log, 200, "%s",
+				    t->smmu[i]->name);
+	}
+	smmu_expect_sound(test, t);
+}
+
+/* Processes do not lose each other's entries, nor see them. */
+static void two_processes(struct kunit *test)
+{
+	struct smmu_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	struct mm_struct *other;
+	u32 val, seen, i;
+	int event = 0;
+
+	smmu_bind_all(test);
+	stlb_map_written(run, STLB_PTE, false);
+	stlb_cpu_write(run, run->start, 0xaaaa);
+
+	/* The child's copy of it, at the same address. */
+	other = mm_alloc();
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	other->task_size = TASK_SIZE;
+	for (i = 0; i < t->nr && !event; i++)
+		event = sva_smmu_bind(t->smmu[i], other);
+	KUNIT_EXPECT_EQ(test, 0, event);
+	KUNIT_EXPECT_NE(test, sva_pasid(other), sva_pasid(run->mm));
+	KUNIT_EXPECT_EQ(test, 0, smmu_read(&t->dev, run->start, &val));
+
+	for (i = 0; i < t->nr; i++) {
+		/* Nothing is mapped there. */
+		mmap_read_lock(other);
+		event = smmu_model_access(&t->smmu[i]->model,
+					  &t->smmu[i]->model.stream[0],
+					  sva_pasid(other), run->start, false,
+					  &seen);
+		mmap_read_unlock(other);
+		KUNIT_EXPECT_EQ_MSG(test, event, SMMU_MODEL_F_TRANSLATION, "%s",
+				    t->smmu[i]->name);
+	}
+	mmu_notifier_invalidate_range(other, run->start, run->start + PAGE_SIZE);
+	mmu_notifier_invalidate_range(other, ~0UL, ~0UL);
+	KUNIT_EXPECT_TRUE(test, smmu_holds(&t->dev, run->start));
+	for (i = 0; i < t->nr; i++)
+		sva_smmu_unbind(t->smmu[i], other);
+	KUNIT_EXPECT_TRUE(test, smmu_holds(&t->dev, run->start));
+	mmput(other);
+	smmu_expect_sound(test, t);
+}
+
+/* More commands than the queue has room for, round and round, by a slow SMMU. */
+static void queue_full(struct kunit *test)
+{
+	unsigned long start = 0x7f0000000000;
+	struct smmu_test *t = test->priv;
+	struct smmu_reader r = {};
+	unsigned int round, i;
+
+	for (i = 0; i < SMMU_COMBINED; i++)
+		if (!lab.smmu[i]->config.range_inv)
+			smmu_bind(test, i);
+	for (i = 0; i < t->nr; i++)
+		t->smmu[i]->model.usecs = 2;
+	for (round = 0; round < 5 && !r.why; round++)
+		smmu_range(t, start, start + 511 * PAGE_SIZE, SMMU_BOTH, &r);
+	for (i = 0; i < t->nr; i++)
+		t->smmu[i]->model.usecs = 0;
+	smmu_expect(test, &r, start, start + 511 * PAGE_SIZE);
+	smmu_expect_sound(test, t);
+}
+
+/* The same page is read by a device, upgraded by a CPU, and written by both. */
+struct smmu_upgrader {
+	struct smmu_test *t;
+	struct sva_smmu *s;
+	unsigned long va;
+	unsigned int rounds;
+	unsigned int refused;
+	unsigned int broken;
+	struct completion done;
+};
+
+static int smmu_upgrader(void *data)
+{
+	struct smmu_upgrader *u = data;
+	u32 __user *word = (u32 __user *)u->va;
+	struct mm_struct *mm = u->t->run.mm;
+	struct smmu_model_stream *stream = &u->s->model.stream[0];
+	unsigned long requests = 0;
+	unsigned int i;
+	u32 val, pattern;
+
+	kthread_use_mm(mm);
+	for (i = 0; i < u->rounds; i++) {
+		pattern = i;
+		if (stlb_syscall(__NR_madvise, u->va, PAGE_SIZE, MADV_DONTNEED, 0) ||
+		    get_user(val, word) ||
+		    smmu_access(u->s, stream, mm, u->va, false, &val, &requests) ||
+		    put_user(val, word)) {
+			u->broken++;
+			continue;
+		}
+		requests = 0;
+		if (smmu_access(u->s, stream, mm, u->va, true, &pattern,
+				&requests) || requests)
+			u->refused++;
+		else if (get_user(val, word) || val != pattern)
+			u->broken++;
+		cond_resched();
+	}
+	kthread_unuse_mm(mm);
+	complete(&u->done);
+	return 0;
+}
+
+/*
+ * Several CPUs upgrade pages of the same process at once, all told through the
+ * same queues.
+ */
+static void parallel_upgrades(struct kunit *test)
+{
+	static struct smmu_upgrader u[8];
+	struct smmu_test *t = test->priv;
+	unsigned int i, nr = min_t(unsigned int, cpumask_weight(&lab.cpus),
+				   ARRAY_SIZE(u));
+	unsigned int refused = 0, broken = 0, rounds = 0;
+	struct task_struct *task;
+	unsigned long left = 0;
+	long va;
+
+	if (nr < 2)
+		kunit_skip(test, "one CPU is the SMMU, and it takes two to race: boot with three or more");
+	for (i = 0; i < 8; i++)
+		smmu_bind(test, i);
+	va = stlb_syscall(__NR_mmap, 0, nr * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(va));
+
+	for (i = 0; i < nr; i++) {
+		u[i] = (struct smmu_upgrader){
+			.t = t, .s = t->smmu[i], .rounds = 30,
+			.va = va + i * PAGE_SIZE,
+		};
+		init_completion(&u[i].done);
+		task = kthread_create(smmu_upgrader, &u[i], "smmu_upgrader");
+		if (IS_ERR(task)) {
+			complete(&u[i].done);
+			broken++;
+			continue;
+		}
+		set_cpus_allowed_ptr(task, &lab.cpus);
+		wake_up_process(task);
+	}
+	for (i = 0; i < nr; i++) {
+		left = wait_for_completion_timeout(&u[i].done, 60 * HZ);
+		if (!left)
+			break;
+		refused += u[i].refused;
+		broken += u[i].broken;
+		rounds += u[i].rounds;
+	}
+	KUNIT_ASSERT_NE_MSG(test, left, 0UL, "stuck");
+	KUNIT_EXPECT_EQ(test, broken, 0);
+	smmu_expect_sound(test, t);
+	stlb_verdict(test, SMMU_SUITE, refused, "%u of %u writes by devices refused",
+		     refused, rounds);
+}
+
+/* Bind and unbind while another thread upgrades: nothing is left behind. */
+static void unbind_in_storm(struct kunit *test)
+{
+	struct smmu_test *t = test->priv;
+	struct stlb_storm storm = { .mm = t->run.mm, .cpus = &lab.cpus };
+	unsigned int round, i, held = 0, bad = 0, odd = 0;
+	bool alive = true;
+	int event;
+	u32 val;
+
+	stlb_map(&t->run, &stlb_scenarios[STLB_shm_store_pte]);
+	storm.va = t->run.start;
+	KUNIT_ASSERT_EQ(test, 0, stlb_storm_start(&storm));
+	for (round = 0; round < 10 && alive; round++) {
+		for (t->nr = 0; t->nr < 8; t->nr++) {
+			t->smmu[t->nr] = lab.smmu[t->nr];
+			bad += !!sva_smmu_bind(t->smmu[t->nr], t->run.mm);
+		}
+		bad += !!smmu_read(&t->dev, t->run.start, &val);
+		alive = stlb_storm_goes_on(&storm, 20);
+		bad += !!smmu_read(&t->dev, t->run.start, &val);
+		for (i = 0; i < t->nr; i++) {
+			sva_smmu_unbind(t->smmu[i], t->run.mm);
+			held += smmu_model_holds_any(&t->smmu[i]->model);
+			event = smmu_model_access(&t->smmu[i]->model,
+						  &t->smmu[i]->model.stream[0],
+						  sva_pasid(t->run.mm),
+						  t->run.start, false, &val);
+			odd += event != SMMU_MODEL_C_BAD_CD;
+		}
+	}
+	stlb_storm_stop(&storm);
+	KUNIT_EXPECT_TRUE(test, alive);
+	KUNIT_EXPECT_FALSE(test, storm.failed);
+	KUNIT_EXPECT_EQ_MSG(test, bad, 0, "bind or read failed");
+	KUNIT_EXPECT_EQ_MSG(test, held, 0, "translations outlive unbind");
+	KUNIT_EXPECT_EQ_MSG(test, odd, 0, "access after unbind");
+	smmu_expect_sound(test, t);
+}
+
+/* The process exits, and its devices do not: they get nothing, and are quiet. */
+static void exit_quiets(struct kunit *test)
+{
+	struct smmu_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	unsigned int i;
+	int event;
+	u32 val;
+
+	smmu_bind_all(test);
+	stlb_map_written(run, STLB_PTE, false);
+	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, run->start, &val));
+	stlb_mock_unregister(&t->mock);
+	stlb_run_exit_mm(run);
+	for (i = 0; i < t->nr; i++) {
+		KUNIT_EXPECT_FALSE_MSG(test, smmu_model_holds_any(&t->smmu[i]->model),
+				       "%s", t->smmu[i]->name);
+		event = smmu_model_access(&t->smmu[i]->model,
+					  &t->smmu[i]->model.stream[0],
+					  sva_pasid(run->mm), run->start, false,
+					  &val);
+		KUNIT_EXPECT_EQ(test, event, SMMU_MODEL_F_TRANSLATION);
+		sva_smmu_unbind(t->smmu[i], run->mm);
+		event = smmu_model_access(&t->smmu[i]->model,
+					  &t->smmu[i]->model.stream[0],
+					  sva_pasid(run->mm), run->start, false,
+					  &val);
+		KUNIT_EXPECT_EQ(test, event, SMMU_MODEL_C_BAD_CD);
+	}
+	smmu_expect_sound(test, t);
+}
+
+/* A thread on a CPU of its own that does one thing. */
+struct smmu_helper {
+	unsigned int cpu;
+	void (*fn)(struct smmu_helper *h);
+	struct smmu_test *t;
+	struct mm_struct *mm;
+	unsigned long start;
+	unsigned long end;
+	struct task_struct *task;
+	struct completion done;
+};
+
+static int smmu_helper(void *data)
+{
+	struct smmu_helper *h = data;
+
+	h->fn(h);
+	complete(&h->done);
+	return 0;
+}
+
+/*
+ * The @nr-th of the CPUs that are no SMMU. A thread that waits for an SMMU leaves
+ * its CPU to no other, so where the order of events matters each has its own; the
+ * test's thread has the first.
+ */
+static unsigned int smmu_cpu(unsigned int nr)
+{
+	unsigned int cpu = cpumask_first(&lab.cpus);
+
+	while (nr--)
+		cpu = cpumask_next(cpu, &lab.cpus);
+	return cpu;
+}
+
+/*
+ * Make a helper. To be done before one waits for an SMMU: the kernel may want to
+ * do part of it on the CPU that is lost meanwhile.
+ */
+static bool smmu_helper_make(struct smmu_helper *h)
+{
+	init_completion(&h->done);
+	h->task = kthread_create(smmu_helper, h, "smmu_helper");
+	if (IS_ERR(h->task))
+		return false;
+	get_task_struct(h->task);
+	kthread_bind(h->task, smmu_cpu(h->cpu));
+	return true;
+}
+
+static bool smmu_helper_done(struct smmu_helper *h, unsigned int seconds)
+{
+	bool done = wait_for_completion_timeout(&h->done, seconds * HZ);
+
+	if (done)
+		put_task_struct(h->task);
+	return done;
+}
+
+static void smmu_call(struct smmu_helper *h)
+{
+	mmu_notifier_invalidate_range(h->mm, h->start, h->end);
+}
+
+static void smmu_needs(struct kunit *test, unsigned int cpus)
+{
+	if (cpumask_weight(&lab.cpus) < cpus)
+		kunit_skip(test, "boot with %u CPUs or more", cpus + 1);
+	set_cpus_allowed_ptr(current, cpumask_of(smmu_cpu(0)));
+}
+
+/* The first SMMU that completes by MSI, from @i on, with as much of @like. */
+static unsigned int smmu_find_msi(unsigned int i, bool ats, unsigned int masters)
+{
+	for (; i < SMMU_COMBINED; i++)
+		if (lab.smmu[i]->config.msi && lab.smmu[i]->config.ats == ats &&
+		    lab.smmu[i]->config.masters == masters)
+			break;
+	return i;
+}
+
+/*
+ * A callback for the first SMMU waits for it while the process is unbound from
+ * both, and goes on to that of the second: it has been unlinked, but for the
+ * SRCU section that the callback is in it still exists.
+ */
+static void unbind_late_callback(struct kunit *test)
+{
+	unsigned int first = smmu_find_msi(0, true, 1);
+	unsigned int second = smmu_find_msi(first + 1, true, 1);
+	struct sva_smmu *a = lab.smmu[first], *b = lab.smmu[second];
+	struct smmu_test *t = test->priv;
+	struct smmu_helper h = {
+		.cpu = 1, .fn = smmu_call, .t = t, .mm = t->run.mm,
+		.start = 0x7f0000000000, .end = 0x7f0000001000,
+	};
+	bool caught;
+
+	if (!IS_ENABLED(CONFIG_SLUB_DEBUG_ON) && !IS_ENABLED(CONFIG_KASAN))
+		kunit_skip(test, "what is freed looks alive: needs SLUB_DEBUG_ON or KASAN");
+	smmu_needs(test, 2);
+	/* The last to register is called first. */
+	smmu_bind(test, second);
+	smmu_bind(test, first);
+	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&h));
+	smmu_model_hold(&a->model);
+	wake_up_process(h.task);
+	caught = wait_for_completion_timeout(&a->model.is_held, HZ / 2);
+	sva_smmu_unbind(a, t->run.mm);
+	sva_smmu_unbind(b, t->run.mm);
+	smmu_model_mark(&b->model);
+	smmu_model_release(&a->model);
+	KUNIT_ASSERT_TRUE(test, smmu_helper_done(&h, 10));
+
+	KUNIT_EXPECT_TRUE_MSG(test, caught, "no callback to wait for");
+	KUNIT_EXPECT_GT_MSG(test, b->model.nr_log, 0, "the second was not called");
+	KUNIT_EXPECT_EQ_MSG(test, a->model.errors, 0, "%s", a->model.error);
+	stlb_verdict_word(test, SMMU_SUITE, b->model.errors ? "freed" : NULL,
+			  "a callback after unbind: %s",
+			  b->model.errors ? b->model.error : "the right ASID");
+	b->model.errors = 0;
+}
+
+static void smmu_unbind(struct smmu_helper *h)
+{
+	sva_smmu_unbind(h->t->smmu[0], h->mm);
+}
+
+static void smmu_exit_mm(struct smmu_helper *h)
+{
+	mmput(h->mm);
+}
+
+/* A process exits while its device unbinds, and is second to get the lock. */
+static void unbind_late_release(struct kunit *test)
+{
+	struct sva_smmu *s = lab.smmu[smmu_find_msi(0, false, 1)];
+	struct smmu_test *t = test->priv;
+	struct smmu_helper unbind = { .cpu = 1, .fn = smmu_unbind, .t = t };
+	struct smmu_helper leave = { .cpu = 2, .fn = smmu_exit_mm, .t = t };
+	struct mm_struct *mm = mm_alloc();
+	bool caught, left;
+
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	mmgrab(mm);
+	smmu_needs(test, 3);
+	unbind.mm = mm;
+	leave.mm = mm;
+	KUNIT_ASSERT_EQ(test, 0, sva_smmu_bind(s, mm));
+	t->smmu[t->nr++] = s;
+	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&unbind));
+	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&leave));
+
+	smmu_model_hold(&s->model);
+	wake_up_process(unbind.task);
+	caught = wait_for_completion_timeout(&s->model.is_held, HZ / 2);
+	wake_up_process(leave.task);
+	/* It gets as far as it can: to the lock that unbind holds. */
+	left = wait_for_completion_timeout(&leave.done, HZ / 10);
+	smmu_model_mark(&s->model);
+	smmu_model_release(&s->model);
+	KUNIT_ASSERT_TRUE(test, smmu_helper_done(&unbind, 10));
+	if (!left)
+		KUNIT_ASSERT_TRUE(test, smmu_helper_done(&leave, 10));
+
+	KUNIT_EXPECT_TRUE_MSG(test, caught, "unbind does not invalidate");
+	KUNIT_EXPECT_FALSE_MSG(test, left, "exit does not wait for unbind");
+	if (s->model.nr_log)
+		smmu_show_log(test, s);
+	stlb_verdict_word(test, SMMU_SUITE, s->model.nr_log ? "freed" : NULL,
+			  "%u commands by release() after unbind%s%s",
+			  s->model.nr_log, s->model.errors ? ": " : "",
+			  s->model.error);
+	s->model.errors = 0;
+	mmdrop(mm);
+}
+
+static void smmu_disable(struct smmu_helper *h)
+{
+	sva_smmu_disable(h->t->smmu[0]);
+}
+
+/* The domain may go when SVA is disabled, and no callback may be in it then. */
+static void disable_waits(struct kunit *test)
+{
+	struct sva_smmu *s = lab.smmu[smmu_find_msi(0, true, 1)];
+	struct smmu_test *t = test->priv;
+	struct smmu_helper call = {
+		.cpu = 1, .fn = smmu_call, .t = t, .mm = t->run.mm,
+		.start = 0x7f0000000000, .end = 0x7f0000001000,
+	};
+	struct smmu_helper disable = { .cpu = 2, .fn = smmu_disable, .t = t };
+	bool caught, early;
+
+	smmu_needs(test, 3);
+	KUNIT_ASSERT_EQ(test, 0, sva_smmu_bind(s, t->run.mm));
+	t->smmu[t->nr++] = s;
+	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&call));
+	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&disable));
+	smmu_model_hold(&s->model);
+	wake_up_process(call.task);
+	caught = wait_for_completion_timeout(&s->model.is_held, HZ / 2);
+	sva_smmu_unbind(s, t->run.mm);
+	wake_up_process(disable.task);
+	early = wait_for_completion_timeout(&disable.done, HZ / 5);
+	smmu_model_release(&s->model);
+	KUNIT_ASSERT_TRUE(test, smmu_helper_done(&call, 10));
+	if (!early)
+		KUNIT_ASSERT_TRUE(test, smmu_helper_done(&disable, 10));
+	KUNIT_EXPECT_EQ(test, 0, sva_smmu_enable(s));
+
+	KUNIT_EXPECT_TRUE_MSG(test, caught, "no callback to wait for");
+	smmu_expect_sound(test, t);
+	stlb_verdict_word(test, SMMU_SUITE, early ? "freed" : NULL,
+			  "SVA disabled %s a callback is in the domain",
+			  early ? "while" : "when no longer");
+}
+
+/* What the model must not accept, for its silence to mean anything. */
+static void model_sees_bad_commands(struct kunit *test)
+{
+	static const struct {
+		const char *what;
+		u64 cmd[3][2];
+		bool good;
+	} table[] = {
+		{ "TLBI, sync, ATC_INV", { { 0x0001000000000012 | 1ULL << 12, 0x400 },
+		  { 0x46, 0 }, { 0x10000000840, 0 } }, true },
+		{ "ATC_INV without sync", { { 0x0001000000000012 | 1ULL << 12, 0x400 },
+		  { 0x10000000840, 0 } } },
+		{ "ATC_INV for no stream", { { 0x99900000840, 0 } } },
+		{ "ATC_INV not aligned", { { 0x10000000840, 0x1001 } } },
+		{ "ATC_INV global", { { 0x10000000a40, 0 } } },
+		{ "ATC_INV without SSV", { { 0x10000001040, 0 } } },
+		{ "TLBI for an unknown ASID", { { 0x0002000000000011, 0 } } },
+		{ "TLBI EL2 at EL1", { { 0x0001000000000021, 0 } } },
+		{ "TLBI of nothing", { { 0x0001000000000012, 0x400 } } },
+		{ "TLBI with NUM and no TG", { { 0x0001000000001012, 0 } } },
+		{ "TLBI with reserved bits", { { 0x0001000000001112, 0x400 } } },
+		{ "no command", { { 0x77, 0 } } },
+	};
+	struct smmu_model *m = kvzalloc(sizeof(*m), GFP_KERNEL);
+	unsigned int i, j;
+
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	m->log2size = 4;
+	m->range_inv = true;
+	m->nr_streams = 1;
+	m->stream[0].sid = 0x100;
+	m->stream[0].ats = true;
+	if (smmu_model_init(m)) {
+		kvfree(m);
+		KUNIT_FAIL(test, "no memory");
+		return;
+	}
+	set_bit(1, m->asids);
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		m->errors = 0;
+		m->nr_pending = 0;
+		for (j = 0; j < 3 && table[i].cmd[j][0]; j++) {
+			m->queue[2 * (m->prod % 16)] = table[i].cmd[j][0];
+			m->queue[2 * (m->prod % 16) + 1] = table[i].cmd[j][1];
+			m->prod = (m->prod + 1) % 32;
+			smmu_model_consume(m);
+		}
+		KUNIT_EXPECT_EQ_MSG(test, !m->errors, table[i].good, "%s: %s",
+				    table[i].what, m->error);
+	}
+	smmu_model_exit(m);
+	kvfree(m);
+}
+
+/*
+ * Calls that an unfixed driver never returns from. In a kernel of its own: the
+ * thread, and what it holds, is lost.
+ */
+static void smmu_test_hang(struct kunit *test, struct smmu_helper *h)
+{
+	struct smmu_test *t = test->priv;
+	unsigned int i, most = 0;
+
+	if (lab.hung)
+		kunit_skip(test, "a thread is lost in an earlier case: boot with kunit.filter_glob=" HANG_SUITE ".%s",
+			   test->name);
+	smmu_needs(test, 2);
+	h->t = t;
+	h->mm = t->run.mm;
+	for (i = 0; i < t->nr; i++)
+		smmu_model_mark(&t->smmu[i]->model);
+	KUNIT_ASSERT_TRUE(test, smmu_helper_make(h));
+	wake_up_process(h->task);
+	if (!smmu_helper_done(h, 3)) {
+		lab.hung = true;
+		/* What the thread uses, and what calls us back, must stay. */
+		mmget(t->run.mm);
+	}
+	for (i = 0; i < t->nr; i++)
+		most = max(most, READ_ONCE(t->smmu[i]->model.nr_log));
+	if (!lab.hung)
+		smmu_expect_sound(test, t);
+	stlb_verdict_word(test, HANG_SUITE, lab.hung ? "hang" : NULL,
+			  "%u commands%s", most,
+			  lab.hung ? " in 3 s, and no end" : "");
+}
+
+static void smmu_test_hang_range(struct kunit *test, unsigned long start,
+				 unsigned long end)
+{
+	static struct smmu_helper h;
+	struct smmu_test *t = test->priv;
+	struct smmu_reader r;
+
+	smmu_bind_all(test);
+	h = (struct smmu_helper){
+		.cpu = 1, .fn = smmu_call, .start = start, .end = end,
+	};
+	smmu_test_hang(test, &h);
+	if (lab.hung)
+		return;
+	smmu_range(t, start, end, SMMU_BOTH, &r);
+	smmu_expect(test, &r, start, end);
+}
+
+static void unaligned_end(struct kunit *test)
+{
+	smmu_test_hang_range(test, 0x7f0000000000, 0x7f0000010001);
+}
+
+static void unaligned_start(struct kunit *test)
+{
+	smmu_test_hang_range(test, 0x7f0000000fff, 0x7f0000010000);
+}
+
+static void unaligned_both(struct kunit *test)
+{
+	smmu_test_hang_range(test, 0x7f0000001001, 0x7f0000001002);
+}
+
+static void end_max(struct kunit *test)
+{
+	smmu_test_hang_range(test, 0, -1UL);
+}
+
+static void smmu_clear_refs(struct smmu_helper *h)
+{
+	kthread_use_mm(h->mm);
+	h->end = stlb_clear_refs(h->mm, '4');
+	kthread_unuse_mm(h->mm);
+}
+
+/* echo 4 > /proc/self/clear_refs */
+static void clear_refs(struct kunit *test)
+{
+	static struct smmu_helper h;
+	struct smmu_test *t = test->priv;
+	u32 val;
+
+	h = (struct smmu_helper){ .cpu = 1, .fn = smmu_clear_refs };
+	smmu_bind_all(test);
+	stlb_map_written(&t->run, STLB_PTE, false);
+	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, t->run.start, &val));
+	smmu_test_hang(test, &h);
+	if (lab.hung)
+		return;
+	KUNIT_EXPECT_EQ(test, (long)h.end, 1L);
+	KUNIT_EXPECT_FALSE(test, smmu_holds(&t->dev, t->run.start));
+}
+
+static int smmu_test_init(struct kunit *test)
+{
+	struct smmu_test *t;
+
+	if (lab.skip)
+		kunit_skip(test, "%s", lab.skip);
+	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	if (!t)
+		return -ENOMEM;
+	test->priv = t;
+	t->dev.ops = &smmu_dev_ops;
+	t->dev.spill = PAGE_SIZE;
+	set_cpus_allowed_ptr(current, &lab.cpus);
+	stlb_run_init(&t->run, test);
+	return stlb_mock_register(&t->mock, t->run.mm);
+}
+
+static void smmu_test_exit(struct kunit *test)
+{
+	struct smmu_test *t = test->priv;
+	unsigned int i;
+
+	if (!t || lab.hung)
+		return;
+	/* Maybe another thread than the one that began. */
+	set_cpus_allowed_ptr(current, &lab.cpus);
+	for (i = 0; i < SMMU_NR; i++) {
+		smmu_model_release(&lab.smmu[i]->model);
+		sva_smmu_unbind_all(lab.smmu[i]);
+		lab.smmu[i]->model.eager = false;
+		lab.smmu[i]->model.usecs = 0;
+		lab.smmu[i]->model.errors = 0;
+	}
+	stlb_mock_unregister(&t->mock);
+	stlb_run_exit(&t->run);
+}
+
+static struct kunit_case smmu_test_cases[] = {
+#define STLB_SCENARIO(_name) KUNIT_CASE(_name),
+#include <linux/secondary_tlb_scenarios.h>
+	KUNIT_CASE(split_block_pte),
+	KUNIT_CASE(parallel_upgrades),
+	KUNIT_CASE(range_16t),
+	KUNIT_CASE(munmap_16t),
+	KUNIT_CASE(range_reversed),
+	KUNIT_CASE(range_atc),
+	KUNIT_CASE(unbind_late_callback),
+	KUNIT_CASE(unbind_late_release),
+	KUNIT_CASE(disable_waits),
+	KUNIT_CASE(range_tlbi),
+	KUNIT_CASE(range_empty),
+	KUNIT_CASE(nested_gather),
+	KUNIT_CASE(two_processes),
+	KUNIT_CASE(queue_full),
+	KUNIT_CASE(unbind_in_storm),
+	KUNIT_CASE(exit_quiets),
+	KUNIT_CASE(model_sees_bad_commands),
+	{}
+};
+
+static struct kunit_suite smmu_test_suite = {
+	.name		= SMMU_SUITE,
+	.suite_init	= smmu_suite_init,
+	.suite_exit	= smmu_suite_exit,
+	.init		= smmu_test_init,
+	.exit		= smmu_test_exit,
+	.test_cases	= smmu_test_cases,
+};
+
+static struct kunit_case hang_test_cases[] = {
+	KUNIT_CASE(unaligned_end),
+	KUNIT_CASE(unaligned_start),
+	KUNIT_CASE(unaligned_both),
+	KUNIT_CASE(end_max),
+	KUNIT_CASE(clear_refs),
+	{}
+};
+
+static struct kunit_suite hang_test_suite = {
+	.name		= HANG_SUITE,
+	.suite_init	= smmu_suite_init,
+	.suite_exit	= smmu_suite_exit,
+	.init		= smmu_test_init,
+	.exit		= smmu_test_exit,
+	.test_cases	= hang_test_cases,
+};
+
+kunit_test_suites(&smmu_test_suite, &hang_test_suite);

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The driver's side of a modelled SMMU: the structures that probing, attaching a
+ * device and enabling SVA leave behind, for the command queue and the SVA code of
+ * the driver to work on as they are.
+ */
+#include <linux/device.h>
+#include <linux/iommu.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include <asm/mmu.h>
+#include <asm/mmu_context.h>
+
+#include "arm-smmu-v3.h"
+#include "arm-smmu-v3-sva-lab.h"
+
+#define SVA_MASTERS	2
+#define SVA_STREAMS	2
+#define SVA_BONDS	2
+#define SVA_SSID_BITS	8
+
+static_assert(SVA_MASTERS * SVA_STREAMS <= SMMU_MODEL_STREAMS);
+
+struct sva_driver {
+	struct arm_smmu_device smmu;
+	struct arm_smmu_domain domain;
+	struct iommu_group *group;
+	struct device *hwdev;
+	struct arm_smmu_master master[SVA_MASTERS];
+	struct arm_smmu_stream stream[SVA_MASTERS][SVA_STREAMS];
+	struct device *dev[SVA_MASTERS];
+	struct dev_iommu iommu[SVA_MASTERS];
+	struct {
+		struct mm_struct *mm;
+		struct iommu_sva *handle[SVA_MASTERS];
+	} bond[SVA_BONDS];
+};
+
+static int sva_attach_dev(struct iommu_domain *domain, struct device *dev)
+{
+	return 0;
+}
+
+static const struct iommu_domain_ops sva_domain_ops = {
+	.attach_dev	= sva_attach_dev,
+};
+
+static const struct iommu_ops sva_iommu_ops = {
+	.default_domain_ops	= &sva_domain_ops,
+};
+
+/* arm_smmu_device_probe(): the features, and the command queue. */
+static int sva_init_smmu(struct sva_smmu *s)
+{
+	const struct sva_config *config = &s->config;
+	struct arm_smmu_device *smmu = &s->driver->smmu;
+	struct arm_smmu_queue *q = &smmu->cmdq.q;
+
+	smmu->dev = s->driver->hwdev;
+	smmu->iommu.ops = &sva_iommu_ops;
+	smmu->features = ARM_SMMU_FEAT_TRANS_S1 | ARM_SMMU_FEAT_COHERENCY |
+			 ARM_SMMU_FEAT_SVA;
+	if (config->range_inv)
+		smmu->features |= ARM_SMMU_FEAT_RANGE_INV;
+	if (config->ats)
+		smmu->features |= ARM_SMMU_FEAT_ATS;
+	if (config->e2h)
+		smmu->features |= ARM_SMMU_FEAT_E2H;
+	if (config->btm)
+		smmu->features |= ARM_SMMU_FEAT_BTM;
+	if (config->msi)
+		smmu->options |= ARM_SMMU_OPT_MSIPOLL;
+	smmu->pgsize_bitmap = PAGE_SIZE | PMD_SIZE;
+	smmu->asid_bits = 16;
+	smmu->ssid_bits = SVA_SSID_BITS;
+
+	q->llq.max_n_shift = s->model.log2size;
+	q->base = (__le64 *)s->model.queue;
+	q->base_dma = s->model.queue_pa;
+	q->prod_reg = (u32 __iomem *)&s->model.prod;
+	q->cons_reg = (u32 __iomem *)&s->model.cons;
+	q->ent_dwords = CMDQ_ENT_DWORDS;
+	atomic_set(&smmu->cmdq.owner_prod, 0);
+	atomic_set(&smmu->cmdq.lock, 0);
+	smmu->cmdq.valid_map = (atomic_long_t *)
+		bitmap_zalloc(1 << s->model.log2size, GFP_KERNEL);
+	return smmu->cmdq.valid_map ? 0 : -ENOMEM;
+}
+
+/* arm_smmu_domain_finalise(), with a linear table of CDs. */
+static int sva_init_domain(struct sva_smmu *s)
+{
+	struct arm_smmu_domain *domain = &s->driver->domain;
+	struct arm_smmu_s1_cfg *cfg = &domain->s1_cfg;
+
+	domain->smmu = &s->driver->smmu;
+	mutex_init(&domain->init_mutex);
+	INIT_LIST_HEAD(&domain->devices);
+	spin_lock_init(&domain->devices_lock);
+	INIT_LIST_HEAD(&domain->mmu_notifiers);
+	domain->stage = ARM_SMMU_DOMAIN_S1;
+	domain->domain.type = IOMMU_DOMAIN_UNMANAGED;
+	domain->domain.ops = &sva_domain_ops;
+	domain->domain.pgsize_bitmap = s->driver->smmu.pgsize_bitmap;
+
+	cfg->s1fmt = STRTAB_STE_0_S1FMT_LINEAR;
+	cfg->s1cdmax = SVA_SSID_BITS;
+	cfg->cdcfg.cdtab = kcalloc(CTXDESC_CD_DWORDS << SVA_SSID_BITS,
+				   sizeof(__le64), GFP_KERNEL);
+	return cfg->cdcfg.cdtab ? 0 : -ENOMEM;
+}
+
+/* arm_smmu_probe_device() and arm_smmu_attach_dev(). */
+static int sva_init_master(struct sva_smmu *s, unsigned int i, u32 sid)
+{
+	struct sva_driver *d = s->driver;
+	struct arm_smmu_master *master = &d->master[i];
+	struct smmu_model_stream *stream;
+	char name[16];
+	unsigned int j;
+
+	master->smmu = &d->smmu;
+	master->domain = &d->domain;
+	master->streams = d->stream[i];
+	master->num_streams = s->config.streams;
+	master->ssid_bits = SVA_SSID_BITS;
+	master->ats_enabled = s->config.ats &&
+			      !(s->config.mixed && i + 1 == s->config.masters);
+	INIT_LIST_HEAD(&master->bonds);
+
+	for (j = 0; j < s->config.streams; j++) {
+		d->stream[i][j].id = sid + j;
+		d->stream[i][j].master = master;
+		stream = &s->model.stream[s->model.nr_streams++];
+		stream->sid = sid + j;
+		stream->ats = master->ats_enabled;
+		stream->cdtab = d->domain.s1_cfg.cdcfg.cdtab;
+		stream->nr_cds = 1 << SVA_SSID_BITS;
+	}
+
+	snprintf(name, sizeof(name), "master-%x", sid);
+	master->dev = root_device_register(name);
+	if (IS_ERR(master->dev))
+		return PTR_ERR(master->dev);
+	d->dev[i] = master->dev;
+	mutex_init(&d->iommu[i].lock);
+	d->iommu[i].iommu_dev = &d->smmu.iommu;
+	d->iommu[i].priv = master;
+	master->dev->iommu = &d->iommu[i];
+	list_add(&master->domain_head, &d->domain.devices);
+	if (master->ats_enabled)
+		atomic_inc(&d->domain.nr_ats_masters);
+	return iommu_group_add_device(d->group, master->dev);
+}
+
+/**
+ * sva_smmu_init() - build an SMMU and the devices behind it, ready to be bound
+ * @s: the SMMU; &sva_smmu.config is set
+ * @index: number that makes its StreamIDs unique
+ *
+ * Context: may sleep.
+ * Return: 0, or an error; sva_smmu_exit() is due in either case.
+ */
+int sva_smmu_init(struct sva_smmu *s, unsigned int index)
+{
+	const struct sva_config *config = &s->config;
+	struct sva_driver *d;
+	char name[16];
+	unsigned int i;
+	int ret;
+
+	snprintf(s->name, sizeof(s->name), "%s%s%s%s%s%ux%u%s",
+		 config->range_inv ? "RIL " : "", config->ats ? "ATS " : "",
+		 config->e2h ? "E2H " : "", config->btm ? "BTM " : "",
+		 config->msi ? "MSI " : "", config->masters, config->streams,
+		 config->mixed ? " mixed" : "");
+	s->model.range_inv = config->range_inv;
+	s->model.e2h = config->e2h;
+	s->model.btm = config->btm;
+	/* The smallest that the driver takes: a batch must fit. */
+	s->model.log2size = ilog2(CMDQ_BATCH_ENTRIES) + 1;
+	ret = smmu_model_init(&s->model);
+	if (ret)
+		return ret;
+
+	d = kzalloc(sizeof(*d), GFP_KERNEL);
+	if (!d)
+		return -ENOMEM;
+	s->driver = d;
+	snprintf(name, sizeof(name), "smmu-%x", index);
+	d->hwdev = root_device_register(name);
+	if (IS_ERR(d->hwdev))
+		return PTR_ERR(d->hwdev);
+	ret = sva_init_smmu(s) ?: sva_init_domain(s);
+	if (ret)
+		return ret;
+
+	d->group = iommu_group_alloc();
+	if (IS_ERR(d->group))
+		return PTR_ERR(d->group);
+	ret = iommu_attach_group(&d->domain.domain, d->group);
+	for (i = 0; i < config->masters && !ret; i++)
+		ret = sva_init_master(s, i, 0x100 + index * 16 + i * 4);
+	return ret ?: sva_smmu_enable(s);
+}
+
+static void sva_unregister(struct device *dev)
+{
+	if (!IS_ERR_OR_NULL(dev))
+		root_device_unregister(dev);
+}
+
+/**
+ * sva_smmu_exit() - the opposite of sva_smmu_init()
+ * @s: the SMMU, with nothing bound
+ *
+ * Context: may sleep.
+ */
+void sva_smmu_exit(struct sva_smmu *s)
+{
+	struct sva_driver *d = s->driver;
+	unsigned int i;
+
+	if (d) {
+		sva_smmu_disable(s);
+		for (i = 0; i < SVA_MASTERS; i++) {
+			if (!d->dev[i])
+				continue;
+			if (d->dev[i]->iommu_group)
+				iommu_group_remove_device(d->dev[i]);
+			d->dev[i]->iommu = NULL;
+			sva_unregister(d->dev[i]);
+		}
+		if (!IS_ERR_OR_NULL(d->group))
+			iommu_group_put(d->group);
+		sva_unregister(d->hwdev);
+		kfree(d->domain.s1_cfg.cdcfg.cdtab);
+		bitmap_free((unsigned long *)d->smmu.cmdq.valid_map);
+		kfree(d);
+	}
+	s->driver = NULL;
+	smmu_model_exit(&s->model);
+}
+
+/**
+ * sva_smmu_enable() - what device drivers do before they bind
+ * @s: the SMMU
+ *
+ * Return: 0 or an error.
+ */
+int sva_smmu_enable(struct sva_smmu *s)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < s->config.masters && !ret; i++)
+		ret = arm_smmu_master_enable_sva(&s->driver->master[i]);
+	return ret;
+}
+
+/**
+ * sva_smmu_disable() - what device drivers do after they have unbound
+ * @s: the SMMU
+ *
+ * Return: 0 or an error.
+ */
+int sva_smmu_disable(struct sva_smmu *s)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < s->config.masters && !ret; i++)
+		if (s->driver->master[i].sva_enabled)
+			ret = arm_smmu_master_disable_sva(&s->driver->master[i]);
+	return ret;
+}
+
+/**
+ * sva_smmu_bind() - share an address space with all devices of an SMMU
+ * @s: the SMMU
+ * @mm: the address space
+ *
+ * Context: may sleep, on a CPU that is not the model's.
+ * Return: 0 or an error.
+ */
+int sva_smmu_bind(struct sva_smmu *s, struct mm_struct *mm)
+{
+	struct sva_driver *d = s->driver;
+	unsigned int i, b;
+
+	for (b = 0; b < SVA_BONDS && d->bond[b].mm; b++)
+		;
+	if (b == SVA_BONDS)
+		return -ENOSPC;
+	d->bond[b].mm = mm;
+	/* Commands for it come as soon as the notifier is registered. */
+	set_bit(arm64_mm_context_get(mm), s->model.asids);
+	arm64_mm_context_put(mm);
+	for (i = 0; i < s->config.masters; i++) {
+		d->bond[b].handle[i] = arm_smmu_sva_bind(d->dev[i], mm, NULL);
+		if (IS_ERR(d->bond[b].handle[i]))
+			return PTR_ERR(d->bond[b].handle[i]);
+	}
+	return 0;
+}
+
+/**
+ * sva_smmu_unbind() - end what sva_smmu_bind() has begun
+ * @s: the SMMU
+ * @mm: the address space
+ *
+ * Context: may sleep, on a CPU that is not the model's.
+ */
+void sva_smmu_unbind(struct sva_smmu *s, struct mm_struct *mm)
+{
+	struct sva_driver *d = s->driver;
+	unsigned int i, b;
+
+	for (b = 0; b < SVA_BONDS; b++) {
+		if (!mm || d->bond[b].mm != mm)
+			continue;
+		for (i = 0; i < s->config.masters; i++)
+			if (!IS_ERR_OR_NULL(d->bond[b].handle[i]))
+				arm_smmu_sva_unbind(d->bond[b].handle[i]);
+		memset(&d->bond[b], 0, sizeof(d->bond[b]));
+	}
+}
+
+/**
+ * sva_smmu_unbind_all() - unbind whatever is bound
+ * @s: the SMMU
+ *
+ * Context: may sleep, on a CPU that is not the model's.
+ */
+void sva_smmu_unbind_all(struct sva_smmu *s)
+{
+	unsigned int b;
+
+	for (b = 0; b < SVA_BONDS; b++)
+		sva_smmu_unbind(s, s->driver->bond[b].mm);
+}
+
+/**
+ * sva_pasid() - the PASID of a bound address space
+ * @mm: the address space
+ *
+ * Return: the PASID.
+ */
+u32 sva_pasid(const struct mm_struct *mm)
+{
+	return mm->pasid;
+}
+
+/**
+ * sva_asid() - the ASID that a device has to use for an address space
+ * @mm: the address space
+ *
+ * Return: the CPU's, that of user space if there are two.
+ */
+u16 sva_asid(const struct mm_struct *mm)
+{
+	return ASID(mm) | (arm64_kernel_unmapped_at_el0() ? 1 : 0);
+}

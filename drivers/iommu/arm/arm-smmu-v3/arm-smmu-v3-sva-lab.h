@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Modelled SMMUs under the real driver code: what the suites need to know of
+ * them. What they are made of is different in every kernel, and is behind this.
+ */
+#ifndef _ARM_SMMU_V3_SVA_LAB_H
+#define _ARM_SMMU_V3_SVA_LAB_H
+
+#include "arm-smmu-v3-model.h"
+
+/**
+ * struct sva_config - features by which the driver chooses its commands
+ * @range_inv: commands can name ranges
+ * @ats: the devices have ATCs
+ * @e2h: the driver runs in a kernel at EL2
+ * @btm: the SMMU takes part in the CPU's TLB maintenance
+ * @msi: a CMD_SYNC completes by an MSI, not by SMMU_CMDQ_CONS
+ * @masters: devices behind the SMMU
+ * @streams: StreamIDs of each
+ * @mixed: the last device has no ATC
+ */
+struct sva_config {
+	bool range_inv;
+	bool ats;
+	bool e2h;
+	bool btm;
+	bool msi;
+	unsigned int masters;
+	unsigned int streams;
+	bool mixed;
+};
+
+/**
+ * struct sva_smmu - a modelled SMMU with the devices behind it
+ * @config: its features
+ * @name: the same in words
+ * @model: the hardware
+ * @driver: the driver's side
+ */
+struct sva_smmu {
+	struct sva_config config;
+	char name[40];
+	struct smmu_model model;
+	struct sva_driver *driver;
+};
+
+int sva_smmu_init(struct sva_smmu *s, unsigned int index);
+void sva_smmu_exit(struct sva_smmu *s);
+int sva_smmu_bind(struct sva_smmu *s, struct mm_struct *mm);
+void sva_smmu_unbind(struct sva_smmu *s, struct mm_struct *mm);
+void sva_smmu_unbind_all(struct sva_smmu *s);
+int sva_smmu_enable(struct sva_smmu *s);
+int sva_smmu_disable(struct sva_smmu *s);
+u32 sva_pasid(const struct mm_struct *mm);
+u16 sva_asid(const struct mm_struct *mm);
+
+#endif /* _ARM_SMMU_V3_SVA_LAB_H */
