@@ -312,10 +312,11 @@ struct stlb_cached {
  * @entry: what it holds; entries with the same tag do not overlap
  * @nr: how many there are
  *
- * Whoever has one guards it by a lock.
+ * Whoever has one guards it by a lock. There is room for the largest contiguous
+ * set, 128 entries with 16K pages, and for what is around it.
  */
 struct stlb_cache {
-	struct stlb_cached entry[64];
+	struct stlb_cached entry[160];
 	unsigned int nr;
 };
 

@@ -38,7 +38,7 @@ table()
 @test "stale and coherent is green" {
 	table
 	[ "$status" = 0 ]
-	[[ $output == *"up "*stale*coherent* ]]
+	[[ $output == *"up "*stale*ok* ]]
 	[ "$(cat tally)" = "4 passed 0 failed" ]
 }
 
@@ -121,4 +121,66 @@ table()
 	table
 	[ "$status" = 1 ]
 	[[ $stderr == *"hold: other calls"* ]]
+}
+
+# A mistake of another kind, in a boot of its own.
+hang()
+{
+	printf '[hangs]\nhang = spin\n' >> expect
+	for k in unfixed series; do
+		echo '{"sub_groups": [{"name": "hangs", "test_cases": [
+		 {"name": "spin", "status": "PASS"}]}]}' > "$k-hang-hangs.spin.json"
+		printf 'stlb: hangs.spin: coherent: 7\nreboot: Restarting system\n' \
+			> "$k-hang-hangs.spin.log"
+	done
+}
+
+@test "a case that may hang has a boot of its own" {
+	hang
+	[ "$("$TABLE" --own-boot expect)" = hangs.spin ]
+	sed -i s/PASS/FAIL/ unfixed-hang-hangs.spin.json
+	sed -i s/coherent/hang/ unfixed-hang-hangs.spin.log
+	table
+	[ "$status" = 0 ]
+	[[ $output == *"spin "*hang*ok* ]]
+	[ "$(cat tally)" = "6 passed 0 failed" ]
+}
+
+@test "a boot that does not end is a hang" {
+	hang
+	echo '{"sub_groups": []}' > unfixed-hang-hangs.spin.json
+	echo 'KTAP version 1' > unfixed-hang-hangs.spin.log
+	table
+	[ "$status" = 0 ]
+	cp unfixed-hang-hangs.spin.json series-hang-hangs.spin.json
+	cp unfixed-hang-hangs.spin.log series-hang-hangs.spin.log
+	table
+	[ "$status" = 1 ]
+	[[ $stderr == *'spin is "hang", not "coherent"'*series-hang* ]]
+}
+
+@test "one mistake is not another" {
+	hang
+	sed -i s/PASS/FAIL/ unfixed-hang-hangs.spin.json
+	sed -i s/coherent/stale/ unfixed-hang-hangs.spin.log
+	table
+	[ "$status" = 1 ]
+	[[ $stderr == *'spin is "broken", not "hang"'* ]]
+}
+
+@test "a kind of case that there is none of is refused" {
+	sed -i 's/^hold/holds/' expect
+	run --separate-stderr "$TABLE" expect unfixed series
+	[ "$status" = 1 ]
+	[[ $stderr == *'"holds" of secondary_tlb_mock is not a kind of case'* ]]
+}
+
+@test "trouble in any boot is trouble" {
+	hang
+	sed -i s/PASS/FAIL/ unfixed-hang-hangs.spin.json
+	sed -i s/coherent/hang/ unfixed-hang-hangs.spin.log
+	echo "smmu-1: CMD_SYNC timeout at 0x3" >> series-hang-hangs.spin.log
+	table
+	[ "$status" = 1 ]
+	[[ $stderr == *"CMD_SYNC timeout"*series-hang-hangs.spin.log* ]]
 }

@@ -88,8 +88,10 @@ void smmu_model_release(struct smmu_model *m)
 {
 	spin_lock(&m->lock);
 	m->hold = false;
-	if (m->held)
+	if (m->held) {
+		/* Whoever sees the MSI sees what was completed before. */
 		smp_store_release(m->held, 0);
+	}
 	m->held = NULL;
 	spin_unlock(&m->lock);
 }
@@ -104,7 +106,10 @@ static struct smmu_model_stream *smmu_model_stream(struct smmu_model *m, u32 sid
 	return NULL;
 }
 
-/* "Context descriptor": V, and the words that the model needs. */
+/*
+ * "Context descriptor": the words that the model needs. Whether it is valid or
+ * not, it may be cached.
+ */
 static bool smmu_model_config(struct smmu_model_stream *s, u32 ssid, u64 word[2])
 {
 	unsigned int i, slot = 0;
@@ -114,7 +119,7 @@ static bool smmu_model_config(struct smmu_model_stream *s, u32 ssid, u64 word[2]
 	for (i = 0; i < ARRAY_SIZE(s->cfg); i++) {
 		if (s->cfg[i].valid && s->cfg[i].ssid == ssid) {
 			memcpy(word, s->cfg[i].word, sizeof(s->cfg[i].word));
-			return true;
+			return bits(word[0], 31, 31);
 		}
 		if (!s->cfg[i].valid)
 			slot = i;
@@ -122,12 +127,10 @@ static bool smmu_model_config(struct smmu_model_stream *s, u32 ssid, u64 word[2]
 
 	word[0] = le64_to_cpu(READ_ONCE(s->cdtab[8 * ssid]));
 	word[1] = le64_to_cpu(READ_ONCE(s->cdtab[8 * ssid + 1]));
-	if (!bits(word[0], 31, 31))
-		return false;
 	s->cfg[slot].valid = true;
 	s->cfg[slot].ssid = ssid;
 	memcpy(s->cfg[slot].word, word, sizeof(s->cfg[slot].word));
-	return true;
+	return bits(word[0], 31, 31);
 }
 
 static u16 cd_asid(const u64 word[2])
@@ -204,8 +207,6 @@ static int smmu_model_translate(struct smmu_model *m, struct smmu_model_stream *
 
 	if (!smmu_model_config(s, ssid, word))
 		return SMMU_MODEL_C_BAD_CD;
-	if (cd_quiet(word))
-		return SMMU_MODEL_F_TRANSLATION;
 
 	e = stlb_cache_find(&m->tlb, cd_asid(word), va);
 	if (e) {
@@ -219,7 +220,9 @@ static int smmu_model_translate(struct smmu_model *m, struct smmu_model_stream *
 		return 0;
 	}
 
-	event = smmu_model_walk(word, va, leaf, &set);
+	/* EPD0 forbids the walk, not the use of what has been cached. */
+	event = cd_quiet(word) ? SMMU_MODEL_F_TRANSLATION :
+				 smmu_model_walk(word, va, leaf, &set);
 	if (event || m->btm)
 		return event;
 	one = *leaf;
@@ -408,6 +411,7 @@ static void smmu_model_do_tlbi(struct smmu_model *m,
 	for (i = 0; i < m->nr_streams; i++)
 		for (j = 0; j < ARRAY_SIZE(m->stream[i].cfg); j++)
 			if (m->stream[i].cfg[j].valid &&
+			    bits(m->stream[i].cfg[j].word[0], 31, 31) &&
 			    cd_asid(m->stream[i].cfg[j].word) == cmd->asid)
 				smmu_model_translate(m, &m->stream[i],
 						     m->stream[i].cfg[j].ssid,
@@ -487,7 +491,7 @@ static void smmu_model_reserved(struct smmu_model *m, const u64 cmd[2],
 #define OPCODE			FIELD(7, 0)
 
 /* CMD_TLBI_NH_VA, CMD_TLBI_EL2_VA; "Range-based invalidation", with RIL. */
-static void smmu_model_tlbi_va(struct smmu_model *m, const u64 cmd[2], bool el2,
+static void smmu_model_tlbi_va(struct smmu_model *m, const u64 cmd[2],
 			       struct smmu_model_cmd *c)
 {
 	u64 used0 = OPCODE | FIELD(63, 48), used1 = FIELD(0, 0) | FIELD(63, 12);
@@ -495,8 +499,7 @@ static void smmu_model_tlbi_va(struct smmu_model *m, const u64 cmd[2], bool el2,
 	unsigned int ttl = bits(cmd[1], 9, 8), tg = bits(cmd[1], 11, 10);
 	unsigned int page = 10 + 2 * tg;
 
-	if (!el2)
-		used0 |= FIELD(47, 32);		/* VMID */
+	/* VMID is left away: stage 1 without stage 2 is in VMID 0. */
 	if (m->range_inv) {
 		used0 |= FIELD(16, 12) | FIELD(24, 20);
 		used1 |= FIELD(9, 8) | FIELD(11, 10);
@@ -505,6 +508,7 @@ static void smmu_model_tlbi_va(struct smmu_model *m, const u64 cmd[2], bool el2,
 
 	c->op = SMMU_MODEL_TLBI;
 	c->asid = bits(cmd[0], 63, 48);
+	c->leaf = bits(cmd[1], 0, 0);
 	c->start = bits(cmd[1], 63, 12) << 12;
 	c->last = c->start;
 	if (!m->range_inv)
@@ -526,11 +530,10 @@ static void smmu_model_tlbi_va(struct smmu_model *m, const u64 cmd[2], bool el2,
 		c->level_size = 1ULL << (page + (3 - ttl) * (page - 3));
 }
 
-static void smmu_model_tlbi_asid(struct smmu_model *m, const u64 cmd[2], bool el2,
+static void smmu_model_tlbi_asid(struct smmu_model *m, const u64 cmd[2],
 				 struct smmu_model_cmd *c)
 {
-	smmu_model_reserved(m, cmd, OPCODE | FIELD(63, 48) |
-			    (el2 ? 0 : FIELD(47, 32)), 0);
+	smmu_model_reserved(m, cmd, OPCODE | FIELD(63, 48), 0);
 	c->op = SMMU_MODEL_TLBI;
 	c->asid = bits(cmd[0], 63, 48);
 	c->last = U64_MAX;
@@ -610,7 +613,15 @@ static void smmu_model_sync(struct smmu_model *m, const u64 cmd[2])
 		complete(&m->is_held);
 		return;
 	}
+	/* Whoever sees the MSI sees what was completed before. */
 	smp_store_release(slot, (u32)bits(cmd[0], 63, 32));
+}
+
+static void smmu_model_record(struct smmu_model *m, const struct smmu_model_cmd *c)
+{
+	if (m->nr_log < ARRAY_SIZE(m->log))
+		m->log[m->nr_log] = *c;
+	m->nr_log++;
 }
 
 static void smmu_model_decode(struct smmu_model *m, const u64 cmd[2])
@@ -624,18 +635,20 @@ static void smmu_model_decode(struct smmu_model *m, const u64 cmd[2])
 		break;
 	case 0x11:	/* CMD_TLBI_NH_ASID */
 	case 0x21:	/* CMD_TLBI_EL2_ASID */
-		smmu_model_tlbi_asid(m, cmd, op >> 4 == 2, &c);
+		smmu_model_tlbi_asid(m, cmd, &c);
 		break;
 	case 0x12:	/* CMD_TLBI_NH_VA */
 	case 0x22:	/* CMD_TLBI_EL2_VA */
-		smmu_model_tlbi_va(m, cmd, op >> 4 == 2, &c);
+		smmu_model_tlbi_va(m, cmd, &c);
 		break;
 	case 0x40:	/* CMD_ATC_INV */
 		smmu_model_atc_inv(m, cmd, &c);
 		break;
 	case 0x46:	/* CMD_SYNC */
+		/* Before it completes: who waits for it looks at the log then. */
+		smmu_model_record(m, &c);
 		smmu_model_sync(m, cmd);
-		break;
+		return;
 	default:
 		smmu_model_error(m, "CERROR_ILL: 0x%016llx 0x%016llx", cmd[0],
 				 cmd[1]);
@@ -650,15 +663,11 @@ static void smmu_model_decode(struct smmu_model *m, const u64 cmd[2])
 			smmu_model_error(m, "TLBI for ASID 0x%x, which no process has",
 					 c.asid);
 	}
-	if (c.op != SMMU_MODEL_SYNC) {
-		if (m->nr_pending == ARRAY_SIZE(m->pending))
-			smmu_model_error(m, "too many commands without CMD_SYNC");
-		else
-			m->pending[m->nr_pending++] = c;
-	}
-	if (m->nr_log < ARRAY_SIZE(m->log))
-		m->log[m->nr_log] = c;
-	m->nr_log++;
+	if (m->nr_pending == ARRAY_SIZE(m->pending))
+		smmu_model_error(m, "too many commands without CMD_SYNC");
+	else
+		m->pending[m->nr_pending++] = c;
+	smmu_model_record(m, &c);
 }
 
 /**
@@ -672,11 +681,13 @@ bool smmu_model_consume(struct smmu_model *m)
 {
 	/* Index and wrap bit ("Circular queues"). */
 	u32 mask = (2u << m->log2size) - 1;
-	u32 prod = smp_load_acquire(&m->prod) & mask;
 	u32 cons = m->cons & mask;
 	u64 cmd[2];
+	u32 prod;
 	u32 slot;
 
+	/* Commands were written before the index, and are read after it. */
+	prod = smp_load_acquire(&m->prod) & mask;
 	if (cons == prod)
 		return false;
 	while (cons != prod) {
@@ -689,6 +700,7 @@ bool smmu_model_consume(struct smmu_model *m)
 		smmu_model_decode(m, cmd);
 		spin_unlock(&m->lock);
 		cons = (cons + 1) & mask;
+		/* Whoever sees the index sees what has been executed. */
 		smp_store_release(&m->cons, cons);
 		cond_resched();
 	}

@@ -10,9 +10,16 @@
 
 #include <linux/bitmap.h>
 #include <linux/completion.h>
+#include <linux/pgtable.h>
 #include <linux/secondary_tlb_kunit.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+
+/*
+ * Commands that fit into a log: for page by page invalidation at its most, and
+ * some more.
+ */
+#define SMMU_MODEL_LOG			(PTRS_PER_PTE + 128)
 
 /* Events that an access can end in (IHI 0070, "Event records"). */
 #define SMMU_MODEL_C_BAD_CD		0x0a
@@ -40,6 +47,7 @@ enum smmu_model_op {
  * @asid: of a TLBI
  * @level_size: of a TLBI with a TTL hint: bytes that a leaf entry of the level
  *	maps, else 0
+ * @leaf: of a TLBI: cached table entries stay
  * @sid: StreamID
  * @ssid: SubstreamID
  * @ssv: whether @ssid is valid
@@ -51,6 +59,7 @@ struct smmu_model_cmd {
 	enum smmu_model_op op;
 	u16 asid;
 	u64 level_size;
+	bool leaf;
 	u32 sid;
 	u32 ssid;
 	bool ssv;
@@ -101,7 +110,7 @@ struct smmu_model_stream {
  * @lock: guards all that follows, and is held over an access
  * @tlb: what the SMMU has cached, tagged by ASID
  * @dropped: bytes that the TLB had to forget since somebody asked
- * @asids: ASIDs of the processes that are or were bound
+ * @asids: ASIDs of the processes that are being bound, are, or were last
  * @pending: commands that no CMD_SYNC has completed yet
  * @nr_pending: how many
  * @log: commands since the model was last marked
@@ -122,7 +131,7 @@ struct smmu_model {
 
 	u32 prod;
 	u32 cons;
-	u64 *queue;
+	__le64 *queue;
 	u64 queue_pa;
 
 	struct smmu_model_stream stream[SMMU_MODEL_STREAMS];
@@ -132,9 +141,9 @@ struct smmu_model {
 	struct stlb_cache tlb;
 	unsigned long dropped;
 	DECLARE_BITMAP(asids, 1 << 16);
-	struct smmu_model_cmd pending[640];
+	struct smmu_model_cmd pending[SMMU_MODEL_LOG];
 	unsigned int nr_pending;
-	struct smmu_model_cmd log[640];
+	struct smmu_model_cmd log[SMMU_MODEL_LOG];
 	unsigned int nr_log;
 	bool hold;
 	u32 *held;

@@ -76,10 +76,10 @@ static int sva_init_smmu(struct sva_smmu *s)
 	smmu->ssid_bits = SVA_SSID_BITS;
 
 	q->llq.max_n_shift = s->model.log2size;
-	q->base = (__le64 *)s->model.queue;
+	q->base = s->model.queue;
 	q->base_dma = s->model.queue_pa;
-	q->prod_reg = (u32 __iomem *)&s->model.prod;
-	q->cons_reg = (u32 __iomem *)&s->model.cons;
+	q->prod_reg = (u32 __force __iomem *)&s->model.prod;
+	q->cons_reg = (u32 __force __iomem *)&s->model.cons;
 	q->ent_dwords = CMDQ_ENT_DWORDS;
 	atomic_set(&smmu->cmdq.owner_prod, 0);
 	atomic_set(&smmu->cmdq.lock, 0);
@@ -287,15 +287,18 @@ int sva_smmu_disable(struct sva_smmu *s)
 int sva_smmu_bind(struct sva_smmu *s, struct mm_struct *mm)
 {
 	struct sva_driver *d = s->driver;
-	unsigned int i, b;
+	unsigned int i, b, asid;
 
 	for (b = 0; b < SVA_BONDS && d->bond[b].mm; b++)
 		;
 	if (b == SVA_BONDS)
 		return -ENOSPC;
+	asid = arm64_mm_context_get(mm);
+	if (!asid)
+		return -ESRCH;
 	d->bond[b].mm = mm;
 	/* Commands for it come as soon as the notifier is registered. */
-	set_bit(arm64_mm_context_get(mm), s->model.asids);
+	set_bit(asid, s->model.asids);
 	arm64_mm_context_put(mm);
 	for (i = 0; i < s->config.masters; i++) {
 		d->bond[b].handle[i] = arm_smmu_sva_bind(d->dev[i], mm, NULL);
@@ -303,6 +306,47 @@ int sva_smmu_bind(struct sva_smmu *s, struct mm_struct *mm)
 			return PTR_ERR(d->bond[b].handle[i]);
 	}
 	return 0;
+}
+
+/**
+ * sva_smmu_unbind_master() - end it for one device only
+ * @s: the SMMU
+ * @mm: the address space
+ * @i: the device
+ *
+ * Context: may sleep, on a CPU that is not the model's.
+ */
+void sva_smmu_unbind_master(struct sva_smmu *s, struct mm_struct *mm,
+			    unsigned int i)
+{
+	struct sva_driver *d = s->driver;
+	unsigned int b;
+
+	for (b = 0; b < SVA_BONDS; b++) {
+		if (d->bond[b].mm != mm || IS_ERR_OR_NULL(d->bond[b].handle[i]))
+			continue;
+		arm_smmu_sva_unbind(d->bond[b].handle[i]);
+		d->bond[b].handle[i] = NULL;
+	}
+}
+
+/**
+ * sva_smmu_inv_leaf() - invalidate what a DMA domain has unmapped
+ * @s: the SMMU
+ * @asid: the ASID
+ * @iova: first byte
+ * @size: bytes
+ * @granule: bytes that each leaf entry maps
+ *
+ * What arm_smmu_iotlb_sync() ends in.
+ *
+ * Context: on a CPU that is not the model's.
+ */
+void sva_smmu_inv_leaf(struct sva_smmu *s, u16 asid, unsigned long iova,
+		       size_t size, size_t granule)
+{
+	arm_smmu_tlb_inv_range_asid(iova, size, asid, granule, true,
+				    &s->driver->domain);
 }
 
 /**
@@ -321,8 +365,7 @@ void sva_smmu_unbind(struct sva_smmu *s, struct mm_struct *mm)
 		if (!mm || d->bond[b].mm != mm)
 			continue;
 		for (i = 0; i < s->config.masters; i++)
-			if (!IS_ERR_OR_NULL(d->bond[b].handle[i]))
-				arm_smmu_sva_unbind(d->bond[b].handle[i]);
+			sva_smmu_unbind_master(s, mm, i);
 		memset(&d->bond[b], 0, sizeof(d->bond[b]));
 	}
 }
@@ -339,6 +382,7 @@ void sva_smmu_unbind_all(struct sva_smmu *s)
 
 	for (b = 0; b < SVA_BONDS; b++)
 		sva_smmu_unbind(s, s->driver->bond[b].mm);
+	bitmap_zero(s->model.asids, 1 << 16);
 }
 
 /**
