@@ -10,7 +10,8 @@ UNFIXED and SERIES are results without suffix: kunit.py's JSON, which knows what
 became of each case, and the console log, where a case that looks for a mistake
 of the kernel says whether it saw it ("stlb: SUITE.CASE: stale: what was seen").
 Results of further boots are in NAME-SUITE, and of cases that may hang the kernel
-in NAME-hang-SUITE.CASE; --own-boot lists these.
+in NAME-hang-SUITE.CASE; --own-boot lists these. What QEMU's SMMUv3 has traced
+while a device did DMA is in NAME-SUITE.trace.
 
 Exits 0 if every expected case ran and did what it must: a mistake is seen on the
 kernel as it is, nothing else went wrong there, and it is not seen with the
@@ -19,9 +20,11 @@ and with the same calls if they show any ("stlb: SUITE.CASE: calls: how many, an
 which"). With --tally, "N passed M failed" goes to FILE.
 """
 import argparse
+import collections
 import configparser
 import glob
 import json
+import os
 import re
 import sys
 
@@ -35,9 +38,12 @@ PANIC = re.compile(r'Kernel panic - not syncing: .*|Unable to handle kernel .*')
 SPLAT = re.compile(r'WARNING: .*|BUG: .*|Internal error: .*|INFO: .* blocked .*|'
                    r'.*possible .*(?:deadlock|locking|recursive).*|'
                    r'.*CMD_SYNC timeout.*|.*CMDQ timeout.*')
+# QEMU's words: an event that was recorded, a command that was consumed.
+TRACE = re.compile(r'^smmuv3_(?:record_event|cmdq_opcode <---) (\w+)', re.M)
+REFUSED = 'SMMU_EVT_F_PERMISSION'
 SHOWN = {'coherent': 'ok', 'pass': 'ok'}
 COLOUR = {'coherent': '32', 'pass': '32'} | dict.fromkeys(MISTAKES.values(), '31')
-CELL = 7
+CELL = 6
 
 
 class Run:
@@ -47,6 +53,7 @@ class Run:
         self.log = path + '.log'
         self.status, self.verdict, self.calls, self.where = {}, {}, {}, {}
         self.splats = []
+        self.trace = collections.Counter()
         self.boot(path, None)
         for own in sorted(glob.glob(glob.escape(path) + '-*.json')):
             own = own.removesuffix('.json')
@@ -67,6 +74,9 @@ class Run:
         self.verdict |= {(m[1], m[2]): m[3] for m in VERDICT.finditer(log)}
         for m in CALLS.finditer(log):
             self.calls.setdefault((m[1], m[2]), []).append(m[3].strip())
+        if os.path.exists(path + '.trace'):
+            with open(path + '.trace', encoding='utf-8') as f:
+                self.trace.update(m[1] for m in TRACE.finditer(f.read()))
         splat = PANIC.search(log) or SPLAT.search(log)
         if splat:
             self.splats.append(f'{splat[0].strip()}: {path}.log')
@@ -180,6 +190,17 @@ class Judge:
             if cases:
                 print(f'{short(suite):{width}}' + ''.join(
                     f'{n} of {len(cases)} pass'.ljust(half) for n in passed).rstrip())
+
+        traces = [run.trace for run in self.runs]
+        if not any(traces):
+            return
+        print("\nQEMU's SMMUv3, under the device that does DMA, says:")
+        for word in sorted(set().union(*traces)):
+            print(f'{word.removeprefix("SMMU_"):{width}}' +
+                  ''.join(f'{trace[word]:<{half}}' for trace in traces).rstrip())
+        if traces[0][REFUSED] <= traces[1][REFUSED]:
+            self.bad.append(f'{REFUSED}: no less with the series than on the '
+                            'kernel as it is')
 
     def verdict(self):
         """Print what is wrong, and how much there was. True if nothing is."""

@@ -186,14 +186,16 @@ struct stlb_device {
  * @read: reads through the device. Returns 0, or -EFAULT if the access is
  *	refused although its page requests are answered.
  * @write: the same for a write
- * @holds: whether the device has a translation of the page at @va cached
+ * @holds: whether the device has a translation of the page at @va cached; NULL
+ *	if nobody can look into it
  * @stale: looks for a cached translation in [@start, @end) that disagrees with
- *	the page table. Returns true and its address in @va, or false.
+ *	the page table. Returns true and its address in @va, or false. NULL with
+ *	@holds.
  * @requests: page requests that the device made since it was attached
  * @before: optional; an upgrade is about to happen
  * @after: optional; it has happened, or has failed to reach the device
  * @dropped: bytes of cached translations that it was told to forget since it was
- *	last asked; the largest number if it has several caches
+ *	last asked; the largest number if it has several caches. NULL with @holds.
  *
  * All of them may sleep.
  */

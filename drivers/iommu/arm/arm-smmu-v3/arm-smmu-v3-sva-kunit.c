@@ -1091,6 +1091,7 @@ struct smmu_helper {
 	unsigned long start;
 	unsigned long end;
 	struct task_struct *task;
+	bool started;
 	struct completion done;
 };
 
@@ -1098,6 +1099,7 @@ static int smmu_helper(void *data)
 {
 	struct smmu_helper *h = data;
 
+	WRITE_ONCE(h->started, true);
 	h->fn(h);
 	complete(&h->done);
 	return 0;
@@ -1141,24 +1143,22 @@ static bool smmu_helper_done(struct smmu_helper *h, unsigned int seconds)
 	return done;
 }
 
-/* Wait until it can go on no further, but not for the SMMU to be given up. */
+/*
+ * Wait until it can go on no further, but not for the SMMU to be given up. It may
+ * sleep, or spin for a mutex: then all that one sees is that it does not end. Not
+ * by jiffies: they may be those of the CPU that waits with interrupts off.
+ */
 static bool smmu_helper_blocks(struct smmu_helper *h)
 {
-	unsigned int ms;
+	unsigned int i, still = 0;
 
-	for (ms = 0; ms < 200; ms++) {
+	for (i = 0; i < 100 && still < 10; i++) {
+		usleep_range(2000, 4000);
 		if (completion_done(&h->done))
 			return false;
-		/* Twice in a row: on its way it may be for a moment. */
-		if (READ_ONCE(h->task->__state) == TASK_UNINTERRUPTIBLE) {
-			msleep(10);
-			if (!completion_done(&h->done) &&
-			    READ_ONCE(h->task->__state) == TASK_UNINTERRUPTIBLE)
-				return true;
-		}
-		usleep_range(500, 1000);
+		still += READ_ONCE(h->started);
 	}
-	return false;
+	return still == 10;
 }
 
 static void smmu_call(struct smmu_helper *h)

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Permission upgrades seen by a device that does DMA: QEMU's "edu" behind the
+ * SMMUv3 that QEMU emulates. Its IOTLB caches permissions, and hears nothing of
+ * the CPU's TLB maintenance. What it holds cannot be looked at: all that counts
+ * is what gets through.
+ */
+#include <kunit/test.h>
+#include <linux/mman.h>
+#include <linux/secondary_tlb_kunit.h>
+#include <linux/uaccess.h>
+#include <linux/unistd.h>
+
+#include "arm-smmu-v3-edu.h"
+
+#define EDU_SUITE	"smmuv3_edu"
+
+/* A device whose accesses are refused asks that often, and is stuck then. */
+#define EDU_RETRIES	3
+
+static struct edu *edu;
+static const char *edu_missing;
+
+/**
+ * struct edu_test - a case
+ * @run: the address space
+ * @dev: the device
+ * @scratch: a page of the address space that the device may always write to
+ * @requests: page requests that the device has made
+ */
+struct edu_test {
+	struct stlb_run run;
+	struct stlb_device dev;
+	unsigned long scratch;
+	unsigned long requests;
+};
+
+/* A new process, and the device bound to it. */
+static int edu_test_begin(struct edu_test *t, struct kunit *test)
+{
+	long va;
+
+	stlb_run_init(&t->run, test);
+	va = stlb_syscall(__NR_mmap, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS);
+	if (IS_ERR_VALUE(va))
+		return va;
+	t->scratch = va;
+	/* Shared and dirty, it stays writable, whatever the case does. */
+	if (put_user(0, (u32 __user *)va))
+		return -EFAULT;
+	return edu_bind(edu, t->run.mm);
+}
+
+static struct edu_test *edu_of(struct stlb_device *dev)
+{
+	return container_of(dev, struct edu_test, dev);
+}
+
+/*
+ * Set the device's memory to something that no case uses, so that a read that is
+ * refused shows.
+ */
+#define EDU_POISON	0xdeadd1a1
+
+static int edu_load(struct edu_test *t, u32 val)
+{
+	if (put_user(val, (u32 __user *)t->scratch))
+		return -EFAULT;
+	return edu_copy_in(edu, t->scratch, sizeof(val));
+}
+
+static int edu_store(struct edu_test *t, u32 *val)
+{
+	int ret = edu_copy_out(edu, t->scratch, sizeof(*val));
+
+	return ret ?: get_user(*val, (u32 __user *)t->scratch);
+}
+
+static int edu_read(struct stlb_device *dev, unsigned long va, u32 *val)
+{
+	struct edu_test *t = edu_of(dev);
+	unsigned int retries;
+	int ret;
+
+	for (retries = 0; ; retries++) {
+		ret = edu_load(t, EDU_POISON) ?:
+		      edu_copy_in(edu, va, sizeof(*val)) ?: edu_store(t, val);
+		if (ret || *val != EDU_POISON)
+			return ret;
+		if (retries == EDU_RETRIES)
+			return -EFAULT;
+		t->requests++;
+		if (stlb_page_request(t->run.mm, va, false))
+			return -EFAULT;
+	}
+}
+
+/* What has been written is what the CPU finds there; it was something else. */
+static int edu_write(struct stlb_device *dev, unsigned long va, u32 val)
+{
+	u32 __user *word = (u32 __user *)va;
+	struct edu_test *t = edu_of(dev);
+	unsigned int retries;
+	u32 seen;
+	int ret;
+
+	ret = edu_load(t, val);
+	for (retries = 0; !ret; retries++) {
+		ret = edu_copy_out(edu, va, sizeof(val)) ?: get_user(seen, word);
+		if (ret || seen == val)
+			return ret;
+		if (retries == EDU_RETRIES)
+			return -EFAULT;
+		t->requests++;
+		if (stlb_page_request(t->run.mm, va, true))
+			return -EFAULT;
+	}
+	return ret;
+}
+
+static unsigned long edu_requests(struct stlb_device *dev)
+{
+	return edu_of(dev)->requests;
+}
+
+static const struct stlb_device_ops edu_dev_ops = {
+	.name		= EDU_SUITE,
+	.read		= edu_read,
+	.write		= edu_write,
+	.requests	= edu_requests,
+};
+
+static void edu_test_scenario(struct kunit *test,
+			      const struct stlb_scenario *scenario)
+{
+	struct edu_test *t = test->priv;
+
+	stlb_test_device(&t->run, scenario, &t->dev);
+}
+
+#define STLB_SCENARIO(_name)						\
+	static void _name(struct kunit *test)				\
+	{								\
+		edu_test_scenario(test, &stlb_scenarios[STLB_##_name]);	\
+	}
+
+#include <linux/secondary_tlb_scenarios.h>
+
+/*
+ * The report that all this began with: a device has read a page, wants to write,
+ * and asks; it is told that all is well, tries again, and is refused again. Nobody
+ * but the device touches the page. Each answer is one handle_mm_fault().
+ */
+#define EDU_ENDLESS	10
+
+static void edu_test_endless(struct kunit *test,
+			     const struct stlb_scenario *scenario)
+{
+	struct edu_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	unsigned int answers = 0;
+	u32 val, seen;
+
+	stlb_map(run, scenario);
+	KUNIT_ASSERT_EQ(test, 0, edu_read(&t->dev, run->start, &val));
+	KUNIT_ASSERT_EQ(test, 0, edu_load(t, ~val));
+	for (;;) {
+		KUNIT_ASSERT_EQ(test, 0, edu_copy_out(edu, run->start, sizeof(val)));
+		seen = stlb_cpu_read(run, run->start);
+		if (seen != val || answers == EDU_ENDLESS)
+			break;
+		answers++;
+		KUNIT_ASSERT_EQ(test, 0, stlb_page_request(run->mm, run->start, true));
+	}
+	KUNIT_EXPECT_TRUE(test, seen == val || seen == ~val);
+	if (seen != val)
+		KUNIT_EXPECT_EQ_MSG(test, answers, 1, "more answers than needed");
+	stlb_verdict(test, EDU_SUITE, seen == val, "%s after %u answers",
+		     seen == val ? "stuck" : "through", answers);
+}
+
+static void endless_fault_pte(struct kunit *test)
+{
+	edu_test_endless(test, &stlb_scenarios[STLB_shm_request_pte]);
+}
+
+static void endless_fault_pmd(struct kunit *test)
+{
+	edu_test_endless(test, &stlb_scenarios[STLB_thp_free_request_pmd]);
+}
+
+static void endless_fault_hugetlb_cont_pte(struct kunit *test)
+{
+	edu_test_endless(test, &stlb_scenarios[STLB_hugetlb_request_cont_pte]);
+}
+
+static void endless_fault_hugetlb_pmd(struct kunit *test)
+{
+	edu_test_endless(test, &stlb_scenarios[STLB_hugetlb_request_pmd]);
+}
+
+static void endless_fault_hugetlb_cont_pmd(struct kunit *test)
+{
+	edu_test_endless(test, &stlb_scenarios[STLB_hugetlb_request_cont_pmd]);
+}
+
+static void endless_fault_hugetlb_pud(struct kunit *test)
+{
+	edu_test_endless(test, &stlb_scenarios[STLB_hugetlb_request_pud]);
+}
+
+/*
+ * An upgrade leaves other pages cached. It cannot be seen what is, but an entry
+ * that is made writable without a word to anybody is refused as long as it is.
+ */
+static void keeps_other_pages(struct kunit *test)
+{
+	const struct stlb_scenario *scenario = &stlb_scenarios[STLB_shm_store_pte];
+	struct edu_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	struct stlb_leaf leaf;
+	unsigned long other;
+	spinlock_t *ptl;
+	u32 val;
+
+	stlb_map(run, scenario);
+	/* The one before: that behind may be taken along. */
+	other = run->start - PAGE_SIZE;
+	KUNIT_ASSERT_EQ(test, 0, edu_read(&t->dev, run->start, &val));
+	KUNIT_ASSERT_EQ(test, 0, edu_read(&t->dev, other, &val));
+
+	ptl = stlb_ptl(run->mm, other);
+	KUNIT_ASSERT_NOT_NULL(test, ptl);
+	mmap_read_lock(run->mm);
+	spin_lock(ptl);
+	stlb_walk(run->mm, other, &leaf);
+	set_pte(leaf.ptep, pte_mkdirty(pte_mkwrite(*leaf.ptep)));
+	spin_unlock(ptl);
+	mmap_read_unlock(run->mm);
+
+	stlb_upgrade(run, scenario, run->start);
+	KUNIT_ASSERT_EQ(test, 0, edu_load(t, ~val));
+	KUNIT_ASSERT_EQ(test, 0, edu_copy_out(edu, other, sizeof(val)));
+	KUNIT_EXPECT_EQ_MSG(test, stlb_cpu_read(run, other), val,
+			    "the entry of another page is gone");
+	/* And it was for that reason that it was refused. */
+	mmu_notifier_invalidate_range(run->mm, other, other + PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, 0, edu_copy_out(edu, other, sizeof(val)));
+	KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, other), ~val);
+}
+
+/* Two processes, one after the other, with different pages at one address. */
+static void next_process(struct kunit *test)
+{
+	struct edu_test *t = test->priv;
+	unsigned long va;
+	u32 val;
+
+	stlb_map_written(&t->run, STLB_PTE, false);
+	va = t->run.start;
+	stlb_cpu_write(&t->run, va, 0x11111111);
+	KUNIT_ASSERT_EQ(test, 0, edu_read(&t->dev, va, &val));
+	KUNIT_ASSERT_EQ(test, val, 0x11111111);
+
+	edu_unbind(edu);
+	stlb_run_exit(&t->run);
+	KUNIT_ASSERT_EQ(test, 0, edu_test_begin(t, test));
+	KUNIT_ASSERT_EQ(test, (long)va,
+			stlb_syscall(__NR_mmap, va, PAGE_SIZE,
+				     PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED));
+	stlb_cpu_write(&t->run, va, 0x22222222);
+	KUNIT_ASSERT_EQ(test, 0, edu_read(&t->dev, va, &val));
+	KUNIT_EXPECT_EQ(test, val, 0x22222222);
+	KUNIT_EXPECT_EQ(test, 0, edu_write(&t->dev, va, 0x33333333));
+	KUNIT_EXPECT_EQ(test, stlb_cpu_read(&t->run, va), 0x33333333);
+}
+
+/*
+ * A page that the device has written to, and is about to write to when it is
+ * taken away. The reference keeps it from being used again, so that it can be
+ * looked at.
+ */
+static void edu_test_taken(struct kunit *test, void (*take)(struct edu_test *t))
+{
+	struct edu_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	struct page *page;
+	u32 *word;
+
+	stlb_map_written(run, STLB_PTE, false);
+	KUNIT_ASSERT_EQ(test, 0, edu_write(&t->dev, run->start, 0x44444444));
+	KUNIT_ASSERT_EQ(test, 1L, get_user_pages_unlocked(run->start, 1, &page,
+							  FOLL_WRITE));
+	word = page_address(page);
+	if (edu_load(t, 0x55555555)) {
+		put_page(page);
+		KUNIT_FAIL(test, "the device does not read");
+		return;
+	}
+	edu_start_out(edu, run->start, sizeof(*word));
+	take(t);
+	KUNIT_EXPECT_EQ(test, 0, edu_wait(edu));
+	KUNIT_EXPECT_EQ_MSG(test, READ_ONCE(*word), 0x44444444,
+			    "the device wrote to a page that is not its any more");
+	put_page(page);
+}
+
+static void edu_take_by_munmap(struct edu_test *t)
+{
+	stlb_syscall(__NR_munmap, t->run.start, PAGE_SIZE, 0, 0);
+}
+
+static void munmap_under_dma(struct kunit *test)
+{
+	edu_test_taken(test, edu_take_by_munmap);
+}
+
+static void edu_take_by_exit(struct edu_test *t)
+{
+	stlb_run_exit_mm(&t->run);
+}
+
+static void exit_under_dma(struct kunit *test)
+{
+	edu_test_taken(test, edu_take_by_exit);
+}
+
+/* What was there before is there again, as often as one likes. */
+static void domain_is_back(struct kunit *test)
+{
+	struct edu_test *t = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		edu_unbind(edu);
+		KUNIT_EXPECT_EQ(test, 0, edu_check_dma(edu));
+		KUNIT_ASSERT_EQ(test, 0, edu_bind(edu, t->run.mm));
+	}
+	KUNIT_EXPECT_EQ(test, 0, edu_write(&t->dev, t->scratch + 64, i));
+}
+
+static int edu_suite_init(struct kunit_suite *suite)
+{
+	edu_missing = edu_open(&edu);
+	return 0;
+}
+
+static void edu_suite_exit(struct kunit_suite *suite)
+{
+	if (edu)
+		edu_close(edu);
+	edu = NULL;
+}
+
+static int edu_test_init(struct kunit *test)
+{
+	struct edu_test *t;
+
+	if (!edu)
+		kunit_skip(test, "%s", edu_missing);
+	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	if (!t)
+		return -ENOMEM;
+	test->priv = t;
+	t->dev.ops = &edu_dev_ops;
+	return edu_test_begin(t, test);
+}
+
+static void edu_test_exit(struct kunit *test)
+{
+	struct edu_test *t = test->priv;
+
+	if (!t)
+		return;
+	edu_unbind(edu);
+	stlb_run_exit(&t->run);
+}
+
+static struct kunit_case edu_test_cases[] = {
+#define STLB_SCENARIO(_name) KUNIT_CASE(_name),
+#include <linux/secondary_tlb_scenarios.h>
+	KUNIT_CASE(endless_fault_pte),
+	KUNIT_CASE(endless_fault_pmd),
+	KUNIT_CASE(endless_fault_hugetlb_cont_pte),
+	KUNIT_CASE(endless_fault_hugetlb_pmd),
+	KUNIT_CASE(endless_fault_hugetlb_cont_pmd),
+	KUNIT_CASE(endless_fault_hugetlb_pud),
+	KUNIT_CASE(keeps_other_pages),
+	KUNIT_CASE(next_process),
+	KUNIT_CASE(munmap_under_dma),
+	KUNIT_CASE(exit_under_dma),
+	KUNIT_CASE(domain_is_back),
+	{}
+};
+
+static struct kunit_suite edu_test_suite = {
+	.name		= EDU_SUITE,
+	.suite_init	= edu_suite_init,
+	.suite_exit	= edu_suite_exit,
+	.init		= edu_test_init,
+	.exit		= edu_test_exit,
+	.test_cases	= edu_test_cases,
+};
+
+kunit_test_suite(edu_test_suite);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * QEMU's "edu" device (docs/specs/edu.txt) behind a real SMMUv3, or one that QEMU
+ * emulates, as a device that shares the address space of a test.
+ */
+#ifndef _ARM_SMMU_V3_EDU_H
+#define _ARM_SMMU_V3_EDU_H
+
+#include <linux/types.h>
+
+struct edu;
+struct mm_struct;
+
+const char *edu_open(struct edu **edu);
+void edu_close(struct edu *edu);
+int edu_bind(struct edu *edu, struct mm_struct *mm);
+void edu_unbind(struct edu *edu);
+void edu_start_out(struct edu *edu, unsigned long va, unsigned int bytes);
+int edu_wait(struct edu *edu);
+int edu_check_dma(struct edu *edu);
+int edu_copy_in(struct edu *edu, unsigned long va, unsigned int bytes);
+int edu_copy_out(struct edu *edu, unsigned long va, unsigned int bytes);
+
+#endif /* _ARM_SMMU_V3_EDU_H */
