@@ -124,7 +124,8 @@ class Expected:
 
 def short(suite):
     """A suite's name without what it has in common with others."""
-    return suite.removeprefix('secondary_tlb_').removesuffix('_sva')
+    suite = suite.removeprefix('secondary_tlb_').removesuffix('_sva')
+    return 'edu' if suite == 'smmuv3_edu' else suite
 
 
 def paint(word, width=CELL):
@@ -165,7 +166,7 @@ class Judge:
 
     def table(self, expected):
         """Print what was seen."""
-        names = [short(d) for d in expected.devices]
+        names = [short(d).removesuffix('v3') for d in expected.devices]
         width = 2 + max(map(len, expected.scenarios +
                             [c for _, c, _ in expected.mistakes]))
         half = CELL * len(names)

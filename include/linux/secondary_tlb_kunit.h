@@ -64,6 +64,7 @@ struct stlb_leaf {
 
 void stlb_walk(struct mm_struct *mm, unsigned long va, struct stlb_leaf *leaf);
 spinlock_t *stlb_ptl(struct mm_struct *mm, unsigned long va);
+bool stlb_hw_dirty(void);
 
 /**
  * struct stlb_scenario - one way to upgrade a translation in place

@@ -1022,8 +1022,12 @@ unsigned long stlb_trigger(const struct stlb_run *run, unsigned int i)
 	return va[i];
 }
 
-/* Hardware that clears AP[2] of a DBM entry on its own: TCR_EL1.HD. */
-static bool stlb_hw_dirty(void)
+/**
+ * stlb_hw_dirty() - whether the CPU manages the dirty state in hardware
+ *
+ * Return: true if it clears AP[2] of a DBM entry on its own (TCR_EL1.HD).
+ */
+bool stlb_hw_dirty(void)
 {
 	return read_sysreg(tcr_el1) & TCR_HD;
 }

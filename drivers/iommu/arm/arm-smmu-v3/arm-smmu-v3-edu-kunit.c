@@ -14,6 +14,7 @@
 #include "arm-smmu-v3-edu.h"
 
 #define EDU_SUITE	"smmuv3_edu"
+#define HD_SUITE	"smmuv3_hd"
 
 /* A device whose accesses are refused asks that often, and is stuck then. */
 #define EDU_RETRIES	3
@@ -148,22 +149,20 @@ static void edu_test_scenario(struct kunit *test,
 #include <linux/secondary_tlb_scenarios.h>
 
 /*
- * The report that all this began with: a device has read a page, wants to write,
- * and asks; it is told that all is well, tries again, and is refused again. Nobody
- * but the device touches the page. Each answer is one handle_mm_fault().
+ * A device that may write, and has a read-only entry cached: it is refused, makes
+ * a page request, which is answered by one handle_mm_fault(), and tries again.
+ * Counts the answers until it gets through, or until it will not.
  */
 #define EDU_ENDLESS	10
 
-static void edu_test_endless(struct kunit *test,
-			     const struct stlb_scenario *scenario)
+static void edu_test_answers(struct kunit *test, const char *suite)
 {
 	struct edu_test *t = test->priv;
 	struct stlb_run *run = &t->run;
 	unsigned int answers = 0;
 	u32 val, seen;
 
-	stlb_map(run, scenario);
-	KUNIT_ASSERT_EQ(test, 0, edu_read(&t->dev, run->start, &val));
+	val = stlb_cpu_read(run, run->start);
 	KUNIT_ASSERT_EQ(test, 0, edu_load(t, ~val));
 	for (;;) {
 		KUNIT_ASSERT_EQ(test, 0, edu_copy_out(edu, run->start, sizeof(val)));
@@ -175,9 +174,24 @@ static void edu_test_endless(struct kunit *test,
 	}
 	KUNIT_EXPECT_TRUE(test, seen == val || seen == ~val);
 	if (seen != val)
-		KUNIT_EXPECT_EQ_MSG(test, answers, 1, "more answers than needed");
-	stlb_verdict(test, EDU_SUITE, seen == val, "%s after %u answers",
+		KUNIT_EXPECT_EQ_MSG(test, answers, 1, "not by one answer");
+	stlb_verdict(test, suite, seen == val, "%s after %u answers",
 		     seen == val ? "stuck" : "through", answers);
+}
+
+/*
+ * The report that all this began with: nobody but the device touches the page, is
+ * told that all is well, tries again, and is refused again.
+ */
+static void edu_test_endless(struct kunit *test,
+			     const struct stlb_scenario *scenario)
+{
+	struct edu_test *t = test->priv;
+	u32 val;
+
+	stlb_map(&t->run, scenario);
+	KUNIT_ASSERT_EQ(test, 0, edu_read(&t->dev, t->run.start, &val));
+	edu_test_answers(test, EDU_SUITE);
 }
 
 static void endless_fault_pte(struct kunit *test)
@@ -341,6 +355,67 @@ static void domain_is_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, edu_write(&t->dev, t->scratch + 64, i));
 }
 
+/*
+ * A CPU that manages the dirty state in hardware makes a writable-clean entry
+ * writable on its own. No kernel code runs, so nobody can be told, and the device
+ * is refused once, whatever the kernel does. The answer to its page request must
+ * be the end of it, though the page table does not need to change any more.
+ */
+static void edu_test_hw_dirty(struct kunit *test,
+			      const struct stlb_scenario *scenario)
+{
+	struct edu_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	struct stlb_leaf leaf;
+	unsigned long va;
+	u32 val;
+
+	if (!stlb_hw_dirty())
+		kunit_skip(test, "this CPU does not manage the dirty state: start QEMU with -cpu cortex-a76");
+	stlb_map(run, scenario);
+	KUNIT_ASSERT_EQ(test, 0, edu_read(&t->dev, run->start, &val));
+	for (va = run->start; va < run->start + run->size;
+	     va += stlb_entry_size(scenario->level)) {
+		stlb_walk(run->mm, va, &leaf);
+		KUNIT_ASSERT_TRUE_MSG(test, leaf.dbm && !leaf.writable,
+				      "not writable-clean");
+		stlb_cpu_write(run, va, 0x66666666);
+		stlb_walk(run->mm, va, &leaf);
+		KUNIT_ASSERT_TRUE(test, leaf.writable);
+	}
+	edu_test_answers(test, HD_SUITE);
+}
+
+static void hw_dirty_pte(struct kunit *test)
+{
+	edu_test_hw_dirty(test, &stlb_scenarios[STLB_shm_request_pte]);
+}
+
+static void hw_dirty_pmd(struct kunit *test)
+{
+	edu_test_hw_dirty(test, &stlb_scenarios[STLB_thp_free_request_pmd]);
+}
+
+static void hw_dirty_hugetlb_cont_pte(struct kunit *test)
+{
+	edu_test_hw_dirty(test, &stlb_scenarios[STLB_hugetlb_shared_request_cont_pte]);
+}
+
+static void hw_dirty_hugetlb_pmd(struct kunit *test)
+{
+	edu_test_hw_dirty(test, &stlb_scenarios[STLB_hugetlb_shared_request_pmd]);
+}
+
+static void hw_dirty_hugetlb_cont_pmd(struct kunit *test)
+{
+	edu_test_hw_dirty(test, &stlb_scenarios[STLB_hugetlb_shared_request_cont_pmd]);
+}
+
+static void hw_dirty_hugetlb_pud(struct kunit *test)
+{
+	edu_test_hw_dirty(test, &stlb_scenarios[STLB_hugetlb_shared_request_pud]);
+}
+
 static int edu_suite_init(struct kunit_suite *suite)
 {
 	edu_missing = edu_open(&edu);
@@ -404,4 +479,24 @@ static struct kunit_suite edu_test_suite = {
 	.test_cases	= edu_test_cases,
 };
 
-kunit_test_suite(edu_test_suite);
+static struct kunit_case hd_test_cases[] = {
+	KUNIT_CASE(hw_dirty_pte),
+	KUNIT_CASE(hw_dirty_pmd),
+	KUNIT_CASE(hw_dirty_hugetlb_cont_pte),
+	KUNIT_CASE(hw_dirty_hugetlb_pmd),
+	KUNIT_CASE(hw_dirty_hugetlb_cont_pmd),
+	KUNIT_CASE(hw_dirty_hugetlb_pud),
+	{}
+};
+
+/* The same device, on a CPU that manages the dirty state in hardware. */
+static struct kunit_suite hd_test_suite = {
+	.name		= HD_SUITE,
+	.suite_init	= edu_suite_init,
+	.suite_exit	= edu_suite_exit,
+	.init		= edu_test_init,
+	.exit		= edu_test_exit,
+	.test_cases	= hd_test_cases,
+};
+
+kunit_test_suites(&edu_test_suite, &hd_test_suite);
