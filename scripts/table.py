@@ -167,7 +167,7 @@ class Judge:
     def table(self, expected):
         """Print what was seen."""
         names = [short(d).removesuffix('v3') for d in expected.devices]
-        width = 2 + max(map(len, expected.scenarios +
+        width = 2 + max(map(len, expected.scenarios + [REFUSED] +
                             [c for _, c, _ in expected.mistakes]))
         half = CELL * len(names)
         print(f'\n{"":{width}}{"as it is":{half}}with the series')

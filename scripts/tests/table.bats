@@ -184,3 +184,20 @@ hang()
 	[ "$status" = 1 ]
 	[[ $stderr == *"CMD_SYNC timeout"*series-hang-hangs.spin.log* ]]
 }
+
+@test "what the SMMU itself says is shown, and must bear it out" {
+	printf 'smmuv3_record_event SMMU_EVT_F_PERMISSION sid=0x8\n%.0s' 1 2 3 > unfixed-dma.trace
+	echo 'smmuv3_cmdq_opcode <--- SMMU_CMD_SYNC' > series-dma.trace
+	for k in unfixed series; do
+		echo '{"sub_groups": []}' > "$k-dma.json"
+		: > "$k-dma.log"
+	done
+	table
+	[ "$status" = 0 ]
+	[[ $output =~ EVT_F_PERMISSION\ +3\ +0 ]]
+	[[ $output =~ CMD_SYNC\ +0\ +1 ]]
+	cp unfixed-dma.trace series-dma.trace
+	table
+	[ "$status" = 1 ]
+	[[ $stderr == *"F_PERMISSION: no less with the series"* ]]
+}
