@@ -235,7 +235,7 @@ static void keeps_other_pages(struct kunit *test)
 	struct stlb_run *run = &t->run;
 	struct stlb_leaf leaf;
 	unsigned long other;
-	spinlock_t *ptl;
+	spinlock_t *ptl;	/* of the other page */
 	u32 val;
 
 	stlb_map(run, scenario);
@@ -371,7 +371,7 @@ static void edu_test_hw_dirty(struct kunit *test,
 	u32 val;
 
 	if (!stlb_hw_dirty())
-		kunit_skip(test, "this CPU does not manage the dirty state: start QEMU with -cpu cortex-a76");
+		kunit_skip(test, "the CPU does not manage the dirty state: use -cpu cortex-a76");
 	stlb_map(run, scenario);
 	KUNIT_ASSERT_EQ(test, 0, edu_read(&t->dev, run->start, &val));
 	for (va = run->start; va < run->start + run->size;

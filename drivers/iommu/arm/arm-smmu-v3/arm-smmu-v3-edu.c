@@ -100,13 +100,13 @@ const char *edu_open(struct edu **edu)
 		return "the driver cannot be registered";
 	if (!edu_device.pdev) {
 		pci_unregister_driver(&edu_driver);
-		return "no edu device: start QEMU with -device edu,dma_mask=0xffffffffffff";
+		return "no edu device: use -device edu,dma_mask=0xffffffffffff";
 	}
 	domain = iommu_get_domain_for_dev(&edu_device.pdev->dev);
 	if (!domain || !dev_iommu_priv_get(&edu_device.pdev->dev) ||
 	    domain->type == IOMMU_DOMAIN_IDENTITY) {
 		pci_unregister_driver(&edu_driver);
-		return "the edu device is not behind an SMMUv3: start QEMU with -machine virt,iommu=smmuv3";
+		return "no SMMUv3 before the edu device: use -machine virt,iommu=smmuv3";
 	}
 	*edu = &edu_device;
 	return NULL;
