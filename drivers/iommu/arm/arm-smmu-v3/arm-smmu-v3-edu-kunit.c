@@ -59,10 +59,23 @@ static struct edu_test *edu_of(struct stlb_device *dev)
 }
 
 /*
- * Set the device's memory to something that no case uses, so that a read that is
- * refused shows.
+ * The device is not told that an access was refused. Its memory is 0 after a read
+ * that was, so no page that it reads may have a 0 there. It is written by the
+ * kernel's own mapping, which changes nothing for that of the process.
  */
-#define EDU_POISON	0xdeadd1a1
+static void edu_seed(struct mm_struct *mm, unsigned long va)
+{
+	struct stlb_leaf leaf;
+	u32 *word;
+
+	mmap_read_lock(mm);
+	stlb_walk(mm, va, &leaf);
+	if (leaf.valid && !is_zero_pfn(leaf.pfn)) {
+		word = phys_to_virt(PFN_PHYS(leaf.pfn) + va - leaf.start);
+		cmpxchg(word, 0, 0x5eed0001);
+	}
+	mmap_read_unlock(mm);
+}
 
 static int edu_load(struct edu_test *t, u32 val)
 {
@@ -85,9 +98,9 @@ static int edu_read(struct stlb_device *dev, unsigned long va, u32 *val)
 	int ret;
 
 	for (retries = 0; ; retries++) {
-		ret = edu_load(t, EDU_POISON) ?:
-		      edu_copy_in(edu, va, sizeof(*val)) ?: edu_store(t, val);
-		if (ret || *val != EDU_POISON)
+		edu_seed(t->run.mm, va);
+		ret = edu_copy_in(edu, va, sizeof(*val)) ?: edu_store(t, val);
+		if (ret || *val)
 			return ret;
 		if (retries == EDU_RETRIES)
 			return -EFAULT;
@@ -97,7 +110,7 @@ static int edu_read(struct stlb_device *dev, unsigned long va, u32 *val)
 	}
 }
 
-/* What has been written is what the CPU finds there; it was something else. */
+/* What has been written is what the CPU finds there; it is something else now. */
 static int edu_write(struct stlb_device *dev, unsigned long va, u32 val)
 {
 	u32 __user *word = (u32 __user *)va;
@@ -106,6 +119,8 @@ static int edu_write(struct stlb_device *dev, unsigned long va, u32 val)
 	u32 seen;
 	int ret;
 
+	if (get_user(seen, word) || seen == val)
+		return -EINVAL;
 	ret = edu_load(t, val);
 	for (retries = 0; !ret; retries++) {
 		ret = edu_copy_out(edu, va, sizeof(val)) ?: get_user(seen, word);
@@ -159,7 +174,8 @@ static void edu_test_answers(struct kunit *test, const char *suite)
 {
 	struct edu_test *t = test->priv;
 	struct stlb_run *run = &t->run;
-	unsigned int answers = 0;
+	unsigned int i, answers = 0;
+	unsigned long requests;
 	u32 val, seen;
 
 	val = stlb_cpu_read(run, run->start);
@@ -175,6 +191,12 @@ static void edu_test_answers(struct kunit *test, const char *suite)
 	KUNIT_EXPECT_TRUE(test, seen == val || seen == ~val);
 	if (seen != val)
 		KUNIT_EXPECT_EQ_MSG(test, answers, 1, "not by one answer");
+	/* Which is for all of the translation. */
+	requests = t->requests;
+	for (i = 1; i < stlb_triggers(run) && seen != val; i++)
+		KUNIT_EXPECT_EQ(test, 0, edu_write(&t->dev, stlb_trigger(run, i),
+						   0x77777777));
+	KUNIT_EXPECT_EQ(test, requests, t->requests);
 	stlb_verdict(test, suite, seen == val, "%s after %u answers",
 		     seen == val ? "stuck" : "through", answers);
 }
@@ -228,9 +250,9 @@ static void endless_fault_hugetlb_pud(struct kunit *test)
  * An upgrade leaves other pages cached. It cannot be seen what is, but an entry
  * that is made writable without a word to anybody is refused as long as it is.
  */
-static void keeps_other_pages(struct kunit *test)
+static void edu_test_keeps(struct kunit *test,
+			   const struct stlb_scenario *scenario)
 {
-	const struct stlb_scenario *scenario = &stlb_scenarios[STLB_shm_store_pte];
 	struct edu_test *t = test->priv;
 	struct stlb_run *run = &t->run;
 	struct stlb_leaf leaf;
@@ -264,6 +286,71 @@ static void keeps_other_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, other), ~val);
 }
 
+static void keeps_other_pages_pte(struct kunit *test)
+{
+	edu_test_keeps(test, &stlb_scenarios[STLB_shm_store_pte]);
+}
+
+static void keeps_other_pages_pmd(struct kunit *test)
+{
+	edu_test_keeps(test, &stlb_scenarios[STLB_thp_free_store_pmd]);
+}
+
+static void keeps_other_pages_cont_pte(struct kunit *test)
+{
+	edu_test_keeps(test, &stlb_scenarios[STLB_hugetlb_private_cont_pte]);
+}
+
+static void keeps_other_pages_cont_pmd(struct kunit *test)
+{
+	edu_test_keeps(test, &stlb_scenarios[STLB_hugetlb_private_cont_pmd]);
+}
+
+/* A device that cannot read, and one that cannot write, must be seen. */
+static void sees_refusal(struct kunit *test)
+{
+	struct edu_test *t = test->priv;
+	unsigned long va;
+	u32 val;
+
+	stlb_map_written(&t->run, STLB_PTE, false);
+	va = t->run.start;
+	KUNIT_EXPECT_EQ(test, 0, edu_read(&t->dev, va, &val));
+	stlb_syscall(__NR_mprotect, va, PAGE_SIZE, PROT_READ, 0);
+	KUNIT_EXPECT_EQ(test, -EFAULT, edu_write(&t->dev, va, ~val));
+	stlb_syscall(__NR_munmap, va, PAGE_SIZE, 0, 0);
+	KUNIT_EXPECT_EQ(test, -EFAULT, edu_read(&t->dev, va, &val));
+}
+
+/*
+ * The same process once more, and so the same ASID, with another page at the
+ * address. What the first time has left in the IOTLB would still be found.
+ */
+static void same_process(struct kunit *test)
+{
+	struct edu_test *t = test->priv;
+	struct page *page;
+	unsigned long va;
+	u32 val;
+
+	stlb_map_written(&t->run, STLB_PTE, false);
+	va = t->run.start;
+	stlb_cpu_write(&t->run, va, 0x11111111);
+	KUNIT_ASSERT_EQ(test, 0, edu_read(&t->dev, va, &val));
+	/* The old page must not be the new one as well. */
+	KUNIT_ASSERT_EQ(test, 1L, get_user_pages_unlocked(va, 1, &page, FOLL_WRITE));
+	edu_unbind(edu);
+	stlb_syscall(__NR_munmap, va, PAGE_SIZE, 0, 0);
+	stlb_syscall(__NR_mmap, va, PAGE_SIZE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED);
+	if (put_user(0x22222222, (u32 __user *)va) || edu_bind(edu, t->run.mm))
+		KUNIT_FAIL(test, "no other page, or not bound");
+	else
+		KUNIT_EXPECT_EQ(test, 0, edu_read(&t->dev, va, &val));
+	put_page(page);
+	KUNIT_EXPECT_EQ(test, val, 0x22222222);
+}
+
 /* Two processes, one after the other, with different pages at one address. */
 static void next_process(struct kunit *test)
 {
@@ -292,9 +379,9 @@ static void next_process(struct kunit *test)
 }
 
 /*
- * A page that the device has written to, and is about to write to when it is
- * taken away. The reference keeps it from being used again, so that it can be
- * looked at.
+ * A page that the device has written to, and that is taken away while another
+ * transfer to it is pending: edu accesses memory at the end of the 100 ms. The
+ * reference keeps it from being used again, so that it can be looked at.
  */
 static void edu_test_taken(struct kunit *test, void (*take)(struct edu_test *t))
 {
@@ -348,11 +435,18 @@ static void domain_is_back(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_EQ(test, 0, edu_write(&t->dev, t->scratch + 64, i + 1));
 		edu_unbind(edu);
 		KUNIT_EXPECT_EQ(test, 0, edu_check_dma(edu));
+		/* And of the process nothing can be reached. */
+		KUNIT_EXPECT_EQ(test, 0, edu_copy_out(edu, t->scratch + 64, sizeof(i)));
+		KUNIT_EXPECT_EQ(test, stlb_cpu_read(&t->run, t->scratch + 64), i + 1);
+
+		edu_close(edu);
+		edu_missing = edu_open(&edu);
+		KUNIT_ASSERT_NULL(test, edu_missing);
 		KUNIT_ASSERT_EQ(test, 0, edu_bind(edu, t->run.mm));
 	}
-	KUNIT_EXPECT_EQ(test, 0, edu_write(&t->dev, t->scratch + 64, i));
 }
 
 /*
@@ -447,9 +541,10 @@ static void edu_test_exit(struct kunit *test)
 {
 	struct edu_test *t = test->priv;
 
-	if (!t)
+	if (!t || !edu)
 		return;
 	edu_unbind(edu);
+	KUNIT_EXPECT_EQ_MSG(test, 0, edu_check_dma(edu), "the domain is not back");
 	stlb_run_exit(&t->run);
 }
 
@@ -462,7 +557,12 @@ static struct kunit_case edu_test_cases[] = {
 	KUNIT_CASE(endless_fault_hugetlb_pmd),
 	KUNIT_CASE(endless_fault_hugetlb_cont_pmd),
 	KUNIT_CASE(endless_fault_hugetlb_pud),
-	KUNIT_CASE(keeps_other_pages),
+	KUNIT_CASE(sees_refusal),
+	KUNIT_CASE(keeps_other_pages_pte),
+	KUNIT_CASE(keeps_other_pages_pmd),
+	KUNIT_CASE(keeps_other_pages_cont_pte),
+	KUNIT_CASE(keeps_other_pages_cont_pmd),
+	KUNIT_CASE(same_process),
 	KUNIT_CASE(next_process),
 	KUNIT_CASE(munmap_under_dma),
 	KUNIT_CASE(exit_under_dma),

@@ -5,7 +5,9 @@
  *
  * The device has no PASID, and QEMU's SMMUv3 no SubstreamIDs, so the process
  * takes the place of the domain's own context, CD 0. All else is the driver's SVA
- * code as it is: the notifier, the ASID, and the context descriptor.
+ * code as it is: the notifier, the ASID, and the context descriptor. One process
+ * at a time, and no other user of SVA beside: whoever has the ASID of the domain
+ * would move that to another, and write CD 0.
  */
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
@@ -82,6 +84,15 @@ static struct pci_driver edu_driver = {
 	.remove		= edu_remove,
 };
 
+/* Its domain is only ours to look into if the IOMMU is. */
+static bool edu_behind_smmuv3(struct device *dev)
+{
+	struct iommu_device *iommu = dev->iommu ? dev->iommu->iommu_dev : NULL;
+	struct device *hwdev = iommu && iommu->dev ? iommu->dev->parent : NULL;
+
+	return hwdev && hwdev->driver && !strcmp(hwdev->driver->name, "arm-smmu-v3");
+}
+
 /**
  * edu_open() - find the device
  * @edu: set to it
@@ -103,10 +114,10 @@ const char *edu_open(struct edu **edu)
 		return "no edu device: use -device edu,dma_mask=0xffffffffffff";
 	}
 	domain = iommu_get_domain_for_dev(&edu_device.pdev->dev);
-	if (!domain || !dev_iommu_priv_get(&edu_device.pdev->dev) ||
-	    domain->type == IOMMU_DOMAIN_IDENTITY) {
+	if (!domain || !edu_behind_smmuv3(&edu_device.pdev->dev) ||
+	    to_smmu_domain(domain)->stage != ARM_SMMU_DOMAIN_S1) {
 		pci_unregister_driver(&edu_driver);
-		return "no SMMUv3 before the edu device: use -machine virt,iommu=smmuv3";
+		return "no SMMUv3 translates for the edu device: use -machine virt,iommu=smmuv3";
 	}
 	*edu = &edu_device;
 	return NULL;
@@ -232,10 +243,14 @@ int edu_check_dma(struct edu *edu)
 	word[0] = 0x600df00d;
 	edu_start(edu, addr, EDU_BUFFER, sizeof(*word), 0);
 	ret = edu_wait(edu);
+	if (ret)
+		return ret;	/* The page is lost: it may be written to yet. */
 	edu_start(edu, EDU_BUFFER, addr + sizeof(*word), sizeof(*word),
 		  EDU_DMA_CMD_OUT);
-	ret = ret ?: edu_wait(edu);
-	if (!ret && READ_ONCE(word[1]) != 0x600df00d)
+	ret = edu_wait(edu);
+	if (ret)
+		return ret;
+	if (READ_ONCE(word[1]) != 0x600df00d)
 		ret = -EIO;
 	dma_free_coherent(dev, PAGE_SIZE, word, addr);
 	return ret;
@@ -247,8 +262,8 @@ int edu_check_dma(struct edu *edu)
  * @va: address in the bound process
  * @bytes: how many, at most 4096
  *
- * The device does not know whether an access was refused. Its memory keeps what
- * was there then.
+ * The device does not know whether an access was refused: QEMU gives it zeroes
+ * then.
  *
  * Context: may sleep.
  * Return: 0, or -ETIMEDOUT if the device is stuck.
