@@ -990,7 +990,7 @@ static void parallel_upgrades(struct kunit *test)
 
 	for (i = 0; i < nr; i++) {
 		u[i] = (struct smmu_upgrader){
-			.t = t, .s = t->smmu[i], .rounds = 15,
+			.t = t, .s = t->smmu[i], .rounds = 8,
 			.va = va + i * PAGE_SIZE,
 		};
 		init_completion(&u[i].done);
@@ -1483,7 +1483,7 @@ static void smmu_test_hang(struct kunit *test, struct smmu_helper *h)
 		smmu_model_mark(&t->smmu[i]->model);
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(h));
 	wake_up_process(h->task);
-	if (!smmu_helper_done(h, 2)) {
+	if (!smmu_helper_done(h, 1)) {
 		lab.hung = true;
 		/* What the thread uses, and what calls us back, must stay. */
 		mmget(t->run.mm);
@@ -1494,7 +1494,7 @@ static void smmu_test_hang(struct kunit *test, struct smmu_helper *h)
 		smmu_expect_sound(test, t);
 	stlb_verdict_word(test, HANG_SUITE, lab.hung ? "hang" : NULL,
 			  "%u commands%s", most,
-			  lab.hung ? " in 2 s, and no end" : "");
+			  lab.hung ? " in 1 s, and no end" : "");
 }
 
 static void smmu_test_hang_range(struct kunit *test, unsigned long start,
