@@ -6,6 +6,7 @@
  */
 #include <kunit/test.h>
 #include <linux/mman.h>
+#include <linux/mmu_notifier.h>
 #include <linux/secondary_tlb_kunit.h>
 #include <linux/uaccess.h>
 #include <linux/unistd.h>
@@ -182,6 +183,220 @@ static void unregister_in_storm(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, storm.failed);
 	stlb_verdict(test, MOCK_SUITE, !upgrades, "heard of %u upgrades in %u rounds",
 		     upgrades, round);
+}
+
+/*
+ * Who is told depends on who is there: nobody is walked for invalidate_range()
+ * unless a subscriber has it. A write fault on the zero page tells by it alone
+ * (ptep_clear_flush_notify()), once, on every kernel. Returns how often @mock was
+ * called.
+ */
+static unsigned int mock_told(struct mock_test *t, struct stlb_mock *mock)
+{
+	stlb_map_private(&t->run, STLB_PTE, false);
+	stlb_cpu_read(&t->run, t->run.start);
+	stlb_mock_arm(mock, t->run.start, STLB_PTE);
+	stlb_cpu_write(&t->run, t->run.start, 3);
+	return mock->nr[STLB_CB_RANGE];
+}
+
+static bool mock_interval_invalidate(struct mmu_interval_notifier *mni,
+				     const struct mmu_notifier_range *range,
+				     unsigned long cur_seq)
+{
+	mmu_interval_set_seq(mni, cur_seq);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops mock_interval_ops = {
+	.invalidate	= mock_interval_invalidate,
+};
+
+/* A subscriber as mmu_notifier_get() makes it. */
+static unsigned int mock_got_calls;
+
+static void mock_got_range(struct mmu_notifier *mn, struct mm_struct *mm,
+			   unsigned long start, unsigned long end)
+{
+	mock_got_calls++;
+}
+
+static struct mmu_notifier *mock_got_alloc(struct mm_struct *mm)
+{
+	return kzalloc(sizeof(struct mmu_notifier), GFP_KERNEL) ?:
+	       ERR_PTR(-ENOMEM);
+}
+
+static void mock_got_free(struct mmu_notifier *mn)
+{
+	kfree(mn);
+}
+
+static const struct mmu_notifier_ops mock_got_ops = {
+	.invalidate_range	= mock_got_range,
+	.alloc_notifier		= mock_got_alloc,
+	.free_notifier		= mock_got_free,
+};
+
+static unsigned int mock_got_told(struct mock_test *t)
+{
+	stlb_map_private(&t->run, STLB_PTE, false);
+	stlb_cpu_read(&t->run, t->run.start);
+	mock_got_calls = 0;
+	stlb_cpu_write(&t->run, t->run.start, 3);
+	return mock_got_calls;
+}
+
+/* Whoever else arrives or leaves, those who are there are told. */
+static void subscribers_come_and_go(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+	struct mmu_interval_notifier *mni = kunit_kzalloc(test, sizeof(*mni),
+							  GFP_KERNEL);
+	struct mm_struct *mm = t->run.mm;
+	struct mmu_notifier *mn[2];
+
+	KUNIT_ASSERT_NOT_NULL(test, mni);
+	KUNIT_EXPECT_EQ(test, mock_told(t, &t->mock), 1);
+
+	/* One without the callback leaves, one comes. */
+	stlb_mock_unregister(&t->range_only);
+	KUNIT_EXPECT_EQ(test, mock_told(t, &t->mock), 1);
+	KUNIT_ASSERT_EQ(test, 0, stlb_mock_register_range_only(&t->range_only, mm));
+	KUNIT_EXPECT_EQ(test, mock_told(t, &t->mock), 1);
+
+	/* One with it. */
+	KUNIT_ASSERT_EQ(test, 0, stlb_mock_register(&t->second, mm));
+	KUNIT_EXPECT_EQ(test, mock_told(t, &t->second), 1);
+	KUNIT_EXPECT_EQ(test, mock_told(t, &t->mock), 1);
+	stlb_mock_unregister(&t->mock);
+	KUNIT_EXPECT_EQ(test, mock_told(t, &t->second), 1);
+	stlb_mock_unregister(&t->second);
+	KUNIT_ASSERT_EQ(test, 0, stlb_mock_register(&t->mock, mm));
+	KUNIT_EXPECT_EQ(test, mock_told(t, &t->mock), 1);
+
+	/* An interval notifier is a subscriber of another kind. */
+	KUNIT_ASSERT_EQ(test, 0, mmu_interval_notifier_insert(mni, mm, 0, PAGE_SIZE,
+							      &mock_interval_ops));
+	KUNIT_EXPECT_EQ(test, mock_told(t, &t->mock), 1);
+	mmu_interval_notifier_remove(mni);
+	KUNIT_EXPECT_EQ(test, mock_told(t, &t->mock), 1);
+
+	/* Two references to one subscriber. */
+	stlb_mock_unregister(&t->mock);
+	mn[0] = mmu_notifier_get(&mock_got_ops, mm);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(mn[0]));
+	mn[1] = mmu_notifier_get(&mock_got_ops, mm);
+	KUNIT_EXPECT_PTR_EQ(test, mn[0], mn[1]);
+	KUNIT_EXPECT_EQ(test, mock_got_told(t), 1);
+	mmu_notifier_put(mn[0]);
+	KUNIT_EXPECT_EQ(test, mock_got_told(t), 1);
+	mmu_notifier_put(mn[1]);
+	KUNIT_EXPECT_EQ(test, mock_got_told(t), 0);
+	mmu_notifier_synchronize();
+	mn[0] = mmu_notifier_get(&mock_got_ops, mm);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(mn[0]));
+	KUNIT_EXPECT_EQ(test, mock_got_told(t), 1);
+	mmu_notifier_put(mn[0]);
+	mmu_notifier_synchronize();
+}
+
+/*
+ * The first subscriber arrives and the last leaves while faults are running: it
+ * hears of every upgrade from the moment registration returns.
+ */
+static void first_subscriber_in_storm(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+	struct stlb_storm storm = { .mm = t->run.mm };
+	unsigned int round, upgrades = 0, deaf = 0;
+	struct stlb_mock *mock = &t->mock;
+	unsigned long first, made;
+	bool alive = true;
+
+	stlb_mock_unregister(mock);
+	stlb_map(&t->run, &stlb_scenarios[STLB_shm_store_pte]);
+	storm.va = t->run.start;
+	KUNIT_ASSERT_EQ(test, 0, stlb_storm_start(&storm));
+
+	for (round = 0; round < 50 && alive; round++) {
+		if (stlb_mock_register(mock, t->run.mm)) {
+			alive = false;
+			break;
+		}
+		stlb_mock_arm(mock, t->run.start, STLB_PTE);
+		first = READ_ONCE(storm.upgrades);
+		alive = stlb_storm_goes_on(&storm, 10);
+		made = READ_ONCE(storm.upgrades) - first;
+		stlb_mock_unregister(mock);
+		upgrades += mock->upgrades;
+		/* One may have been made, but not counted, before we looked. */
+		if (mock->upgrades + 1 < made)
+			deaf++;
+		alive &= stlb_storm_goes_on(&storm, 10);
+	}
+	stlb_storm_stop(&storm);
+
+	KUNIT_EXPECT_TRUE(test, alive);
+	KUNIT_EXPECT_FALSE(test, storm.failed);
+	stlb_verdict(test, MOCK_SUITE, deaf,
+		     "heard of %u upgrades in %u rounds, but not of all in %u",
+		     upgrades, round, deaf);
+}
+
+/*
+ * Whether the list of subscribers is walked: one that had no invalidate_range()
+ * when it registered, and has now, is called only if it is.
+ */
+static void no_walk_for_others(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+	struct mmu_interval_notifier *mni = kunit_kzalloc(test, sizeof(*mni),
+							  GFP_KERNEL);
+	struct mmu_notifier_ops *ops = kunit_kzalloc(test, sizeof(*ops), GFP_KERNEL);
+	const struct mmu_notifier_ops *recorder = t->mock.mn.ops;
+	struct mm_struct *mm = t->run.mm;
+	struct mmu_notifier *mn;
+	unsigned int walks[5], i, sum = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, mni);
+	KUNIT_ASSERT_NOT_NULL(test, ops);
+	spin_lock_init(&t->second.lock);
+	t->second.mn.ops = ops;
+	KUNIT_ASSERT_EQ(test, 0, mmu_notifier_register(&t->second.mn, mm));
+	ops->invalidate_range = recorder->invalidate_range;
+
+	/* As long as one has it, all are walked. */
+	KUNIT_EXPECT_EQ(test, mock_told(t, &t->second), 1);
+
+	stlb_mock_unregister(&t->mock);
+	walks[0] = mock_told(t, &t->second);
+	stlb_mock_unregister(&t->range_only);
+	walks[1] = mock_told(t, &t->second);
+	KUNIT_ASSERT_EQ(test, 0, mmu_interval_notifier_insert(mni, mm, 0, PAGE_SIZE,
+							      &mock_interval_ops));
+	walks[2] = mock_told(t, &t->second);
+	mmu_interval_notifier_remove(mni);
+
+	mn = mmu_notifier_get(&mock_got_ops, mm);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(mn));
+	KUNIT_EXPECT_EQ(test, mock_told(t, &t->second), 1);
+	mmu_notifier_put(mn);
+	mmu_notifier_synchronize();
+	walks[3] = mock_told(t, &t->second);
+
+	stlb_map(&t->run, &stlb_scenarios[STLB_shm_store_pte]);
+	stlb_mock_arm(&t->second, t->run.start, STLB_PTE);
+	stlb_cpu_write(&t->run, t->run.start, 4);
+	walks[4] = t->second.nr[STLB_CB_RANGE];
+
+	ops->invalidate_range = NULL;
+	stlb_mock_unregister(&t->second);
+
+	for (i = 0; i < ARRAY_SIZE(walks); i++)
+		sum += walks[i];
+	stlb_verdict_word(test, MOCK_SUITE, sum ? "excess" : NULL,
+			  "the list was walked %u times for nobody", sum);
 }
 
 /*
@@ -728,6 +943,9 @@ static struct kunit_case mock_test_cases[] = {
 #include <linux/secondary_tlb_scenarios.h>
 	KUNIT_CASE(two_subscribers),
 	KUNIT_CASE(unregister_in_storm),
+	KUNIT_CASE(first_subscriber_in_storm),
+	KUNIT_CASE(no_walk_for_others),
+	KUNIT_CASE(subscribers_come_and_go),
 	KUNIT_CASE(first_write_hugetlb_cont_pte),
 	KUNIT_CASE(first_write_hugetlb_pmd),
 	KUNIT_CASE(first_write_hugetlb_cont_pmd),

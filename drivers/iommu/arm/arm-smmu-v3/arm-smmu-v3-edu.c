@@ -6,8 +6,8 @@
  * The device has no PASID, and QEMU's SMMUv3 no SubstreamIDs, so the process
  * takes the place of the domain's own context, CD 0. All else is the driver's SVA
  * code as it is: the notifier, the ASID, and the context descriptor. One process
- * at a time, and no other user of SVA beside: whoever has the ASID of the domain
- * would move that to another, and write CD 0.
+ * at a time, for all devices there are, and no other user of SVA beside: whoever
+ * has the ASID of a domain would move that to another, and write CD 0.
  */
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
@@ -47,29 +47,35 @@ struct edu {
 	struct arm_smmu_mmu_notifier *mn;
 };
 
-/* There is one, or none. */
-static struct edu edu_device;
+/* Those at the beginning have been found. */
+static struct edu edu_devices[EDU_MAX_DEVICES];
 
 static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
+	struct edu *edu = edu_devices;
 	int ret;
 
-	if (edu_device.pdev)
-		return -EBUSY;
+	while (edu->pdev)
+		if (++edu == edu_devices + ARRAY_SIZE(edu_devices))
+			return -EBUSY;
 	ret = pcim_enable_device(pdev) ?:
 	      pcim_iomap_regions(pdev, BIT(0), "edu");
 	if (ret)
 		return ret;
 	pci_set_master(pdev);
-	edu_device.pdev = pdev;
-	edu_device.regs = pcim_iomap_table(pdev)[0];
+	edu->pdev = pdev;
+	edu->regs = pcim_iomap_table(pdev)[0];
 	return 0;
 }
 
 static void edu_remove(struct pci_dev *pdev)
 {
+	struct edu *edu = edu_devices;
+
 	pci_clear_master(pdev);
-	edu_device.pdev = NULL;
+	while (edu->pdev != pdev)
+		edu++;
+	edu->pdev = NULL;
 }
 
 static const struct pci_device_id edu_ids[] = {
@@ -94,8 +100,8 @@ static bool edu_behind_smmuv3(struct device *dev)
 }
 
 /**
- * edu_open() - find the device
- * @edu: set to it
+ * edu_open() - find the devices
+ * @edu: set to the first; edu_next() has the others
  *
  * A PCI device gets its domain when a driver binds to it, so there is one.
  *
@@ -109,23 +115,38 @@ const char *edu_open(struct edu **edu)
 	*edu = NULL;
 	if (pci_register_driver(&edu_driver))
 		return "the driver cannot be registered";
-	if (!edu_device.pdev) {
+	if (!edu_devices[0].pdev) {
 		pci_unregister_driver(&edu_driver);
 		return "no edu device: use -device edu,dma_mask=0xffffffffffff";
 	}
-	domain = iommu_get_domain_for_dev(&edu_device.pdev->dev);
-	if (!domain || !edu_behind_smmuv3(&edu_device.pdev->dev) ||
+	domain = iommu_get_domain_for_dev(&edu_devices[0].pdev->dev);
+	if (!domain || !edu_behind_smmuv3(&edu_devices[0].pdev->dev) ||
 	    to_smmu_domain(domain)->stage != ARM_SMMU_DOMAIN_S1) {
 		pci_unregister_driver(&edu_driver);
 		return "no SMMUv3 translates for the edu device: use -machine virt,iommu=smmuv3";
 	}
-	*edu = &edu_device;
+	*edu = edu_devices;
 	return NULL;
 }
 
 /**
+ * edu_next() - the next of several devices
+ * @edu: a device
+ *
+ * They are behind the same SMMU, each in a domain of its own.
+ *
+ * Return: the one that was found after @edu, or NULL.
+ */
+struct edu *edu_next(struct edu *edu)
+{
+	if (++edu == edu_devices + ARRAY_SIZE(edu_devices) || !edu->pdev)
+		return NULL;
+	return edu;
+}
+
+/**
  * edu_close() - the opposite of edu_open()
- * @edu: the device, not bound
+ * @edu: the first device, not bound, nor is any other
  */
 void edu_close(struct edu *edu)
 {
@@ -163,6 +184,17 @@ int edu_bind(struct edu *edu, struct mm_struct *mm)
 }
 
 /**
+ * edu_pdev() - the device as PCI knows it
+ * @edu: the device
+ *
+ * Return: the PCI function.
+ */
+struct pci_dev *edu_pdev(struct edu *edu)
+{
+	return edu->pdev;
+}
+
+/**
  * edu_unbind() - give the device its domain back
  * @edu: the device; nothing happens if it is not bound
  *
@@ -172,6 +204,8 @@ void edu_unbind(struct edu *edu)
 {
 	if (!edu->mm)
 		return;
+	/* Another device may have left the mm without one. */
+	edu->mm->pasid = 0;
 	arm_smmu_kunit_unbind(edu->mn);
 	arm_smmu_write_ctx_desc(edu->domain, 0, &edu->domain->s1_cfg.cd);
 	edu->mm->pasid = INVALID_IOASID;

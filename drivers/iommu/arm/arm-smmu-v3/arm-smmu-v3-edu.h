@@ -8,10 +8,15 @@
 
 #include <linux/types.h>
 
+#define EDU_MAX_DEVICES	8
+
 struct edu;
 struct mm_struct;
+struct pci_dev;
 
 const char *edu_open(struct edu **edu);
+struct edu *edu_next(struct edu *edu);
+struct pci_dev *edu_pdev(struct edu *edu);
 void edu_close(struct edu *edu);
 int edu_bind(struct edu *edu, struct mm_struct *mm);
 void edu_unbind(struct edu *edu);
