@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export BASE KDIR V TIMEOUT
 
 .NOTPARALLEL:
-.PHONY: all table deps base series tree export kunit test help clean
+.PHONY: all table deps base series tree export kunit test bench help clean
 
 all: table
 
@@ -36,6 +36,10 @@ export: | build
 test: series
 	@scripts/test
 
+bench: series
+	@scripts/deps bench
+	@scripts/bench
+
 clean: | build
 	@scripts/clean
 
@@ -50,6 +54,7 @@ help:
 #help# make export   the way back: commits in that tree become patches/BASE and the
 #help#               new files of this repository
 #help# make kunit    build both kernels and run the suites on them
+#help# make bench    what it costs: instructions per fault, commands, size
 #help# make clean    remove build/
 #help#
 #help# BASE=6.1      the base kernel, one of the directories of patches/

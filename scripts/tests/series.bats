@@ -213,3 +213,12 @@ last()
 	echo x > arch/arm64/mm/fault.c
 	refused 'adds arch/arm64/mm/fault.c, which the base has' make series
 }
+
+@test "the patches of the bench apply" {
+	make -s series
+	run -0 bash -c '. scripts/common.sh; . scripts/compose.sh
+		PRISTINE=refs/stlb/unfixed am_tree "$TOP/bench/$BASE"
+		am "$TOP/bench/$BASE/"{one-line,driver}.patch
+		PRISTINE=refs/stlb/series am_tree "$TOP/bench/$BASE"
+		am "$TOP/bench/$BASE/driver.patch"'
+}
