@@ -175,7 +175,8 @@ check_kdir()
 	fake_kernels
 	fake_qemu 'echo $$ >> "'"$BATS_TEST_TMPDIR"'/pids"; exec sleep 1000'
 	set -m
-	scripts/kunit > "$BATS_TEST_TMPDIR/out" 2>&1 &
+	# Whoever runs us may have had it ignored (nohup, &).
+	env --default-signal=INT scripts/kunit > "$BATS_TEST_TMPDIR/out" 2>&1 &
 	pid=$!
 	set +m
 	for _ in $(seq 100); do
