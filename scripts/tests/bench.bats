@@ -28,7 +28,7 @@ setup()
 console()
 {
 	local who size n
-	for who in none,0 start_end,1 interval,1 kvm,1 empty,1 sva,1 sva,2; do
+	for who in none,0 start_end,1 interval,1 kvm,1 empty,1 sva,1 sva,2 sva,4 sva,8; do
 		for size in pte thp 64k 2m 32m; do
 			echo "stlb,cost,$who,$size,100,$((80000 + $2 * 100))"
 			echo "stlb,cost,$who,$size,100,$((80043 + $2 * 100))"
@@ -79,7 +79,14 @@ console()
 	sed -i '/^stlb,cost,kvm,1,thp/d' series.2.log
 	run "$BENCH" . Linux
 	[ "$status" = 1 ]
-	[[ $output == *"differ:"*"series, ('kvm', 1, 'thp'): 800.00 and inf"* ]]
+	[ "$output" = "error: series.2.log has no figure for ('kvm', 1, 'thp'), and 0 more are missing: see the consoles in ." ]
+}
+
+@test "figures that all runs lack" {
+	sed -i '/^stlb,cost,sva,8,/d; /^stlb,srcu/d; /^stlb,cmds,fork,2m/d' ./*.log
+	run "$BENCH" . Linux
+	[ "$status" = 1 ]
+	[[ $output == "error: unfixed.1.log has no figure for ('sva', 8, 'pte'), and 17 more are missing"* ]]
 }
 
 @test "two runs with different commands" {
