@@ -146,6 +146,7 @@ void stlb_fork(struct stlb_run *run, int (*while_alive)(struct stlb_run *run));
 long stlb_syscall(int nr, unsigned long a0, unsigned long a1, unsigned long a2,
 		  unsigned long a3);
 int stlb_page_request(struct mm_struct *mm, unsigned long va, bool write);
+unsigned long stlb_mremap(struct stlb_run *run);
 long stlb_clear_refs(struct mm_struct *mm, char what);
 
 /**
@@ -170,6 +171,26 @@ struct stlb_storm {
 int stlb_storm_start(struct stlb_storm *storm);
 bool stlb_storm_goes_on(struct stlb_storm *storm, unsigned long upgrades);
 void stlb_storm_stop(struct stlb_storm *storm);
+
+/**
+ * struct stlb_late - somebody who acts when all locks of a change are gone, and
+ *	before those who only hear of it afterwards do
+ * @mn: the subscriber; it must be the last one that registers
+ * @va: the page that the change is for
+ * @act: called once, at the next invalidate_range_end() for @va, with the mmap_lock
+ *	held as the one who makes the change holds it. May sleep.
+ * @acted: whether it was called
+ */
+struct stlb_late {
+	struct mmu_notifier mn;
+	unsigned long va;
+	void (*act)(struct stlb_late *late);
+	bool acted;
+};
+
+int stlb_late_register(struct stlb_late *late, const struct stlb_run *run,
+		       void (*act)(struct stlb_late *late));
+void stlb_late_unregister(struct stlb_late *late);
 
 /**
  * struct stlb_device - something that caches translations of an mm

@@ -210,6 +210,60 @@ void stlb_mock_arm(struct stlb_mock *mock, unsigned long start,
 	spin_unlock(&mock->lock);
 }
 
+static void stlb_late_range_end(struct mmu_notifier *mn,
+				const struct mmu_notifier_range *range)
+{
+	struct stlb_late *late = container_of(mn, struct stlb_late, mn);
+
+	if (late->va < range->start || late->va >= range->end)
+		return;
+	/* What it does may come here again, from another thread. */
+	if (xchg(&late->acted, true))
+		return;
+	late->act(late);
+}
+
+static const struct mmu_notifier_ops stlb_late_ops = {
+	.invalidate_range_end	= stlb_late_range_end,
+};
+
+/**
+ * stlb_late_register() - wait for the end of a change
+ * @late: the subscriber
+ * @run: the run; the change is for &stlb_run.start
+ * @act: see &stlb_late.act
+ *
+ * Those who subscribed last are called first, and each has invalidate_range()
+ * called, if it is, right before invalidate_range_end(). So this one acts before
+ * the device that registered earlier is told of the change, unless that was told
+ * in time.
+ *
+ * Context: may sleep.
+ * Return: 0, -ENOMEM or -EINTR.
+ */
+int stlb_late_register(struct stlb_late *late, const struct stlb_run *run,
+		       void (*act)(struct stlb_late *late))
+{
+	late->mn = (struct mmu_notifier){ .ops = &stlb_late_ops };
+	late->va = run->start;
+	late->act = act;
+	late->acted = false;
+	return mmu_notifier_register(&late->mn, run->mm);
+}
+
+/**
+ * stlb_late_unregister() - end a subscription, if there is one
+ * @late: the subscriber
+ *
+ * Context: may sleep.
+ */
+void stlb_late_unregister(struct stlb_late *late)
+{
+	if (late->mn.mm)
+		mmu_notifier_unregister(&late->mn, late->mn.mm);
+	late->mn.mm = NULL;
+}
+
 /**
  * stlb_cache_find() - look an address up
  * @cache: the cache

@@ -196,6 +196,30 @@ long stlb_syscall(int nr, unsigned long a0, unsigned long a1, unsigned long a2,
 	return sys_call_table[nr](&regs);
 }
 
+/**
+ * stlb_mremap() - move the translation under test
+ * @run: the run
+ *
+ * To an address that is as aligned as &stlb_run.start, which does not change.
+ *
+ * Context: may sleep.
+ * Return: the new address; the case has failed if there is none.
+ */
+unsigned long stlb_mremap(struct stlb_run *run)
+{
+	unsigned long room, to;
+	struct pt_regs regs;
+
+	room = vm_mmap(NULL, 0, 2 * run->size, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	KUNIT_ASSERT_FALSE(run->test, IS_ERR_VALUE(room));
+	to = ALIGN(room, run->size);
+	regs = (struct pt_regs){ .regs = { run->start, run->size, run->size,
+					   MREMAP_MAYMOVE | MREMAP_FIXED, to } };
+	KUNIT_ASSERT_EQ(run->test, (long)to, sys_call_table[__NR_mremap](&regs));
+	return to;
+}
+
 static void stlb_madvise(struct stlb_run *run, unsigned long va,
 			 unsigned long size, int advice)
 {

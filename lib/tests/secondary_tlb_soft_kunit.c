@@ -8,9 +8,12 @@
 #include <linux/secondary_tlb_kunit.h>
 #include <linux/unistd.h>
 
+/* @held: what @late has found, which looks when the locks of a change are gone. */
 struct soft_test {
 	struct stlb_run run;
 	struct stlb_soft soft;
+	struct stlb_late late;
+	bool held;
 };
 
 static void soft_test_scenario(struct kunit *test,
@@ -45,7 +48,7 @@ static bool soft_upgrade_is_stale(struct soft_test *t, enum stlb_scenario_id id,
 	KUNIT_ASSERT_EQ(run->test, 0, dev->ops->read(dev, run->start, &val));
 	stlb_upgrade(run, scenario, run->start);
 	/* What the kernel under test may have failed to do. */
-	mmu_notifier_invalidate_range(run->mm, run->start,
+	__mmu_notifier_invalidate_range(run->mm, run->start,
 				      run->start + run->size);
 	return dev->ops->stale(dev, run->start, run->start + run->size, va);
 }
@@ -64,7 +67,7 @@ static void sees_missing_call(struct kunit *test)
 	KUNIT_EXPECT_GT(test, t->soft.requests, 1UL);
 
 	t->soft.deaf = false;
-	mmu_notifier_invalidate_range(t->run.mm, va, va + PAGE_SIZE);
+	__mmu_notifier_invalidate_range(t->run.mm, va, va + PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, 0, dev->ops->write(dev, va, 1));
 }
 
@@ -90,7 +93,7 @@ static void sees_early_call(struct kunit *test)
 	t->soft.eager = true;
 	stlb_map(&t->run, scenario);
 	KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, t->run.start, &val));
-	mmu_notifier_invalidate_range(t->run.mm, t->run.start,
+	__mmu_notifier_invalidate_range(t->run.mm, t->run.start,
 				      t->run.start + PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, dev->ops->dropped(dev), PAGE_SIZE);
 	t->soft.deaf = true;
@@ -127,7 +130,7 @@ static void range_arithmetic(struct kunit *test)
 	start = t->run.start;
 	for (i = 0; i < ARRAY_SIZE(cut); i++) {
 		KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, start, &val));
-		mmu_notifier_invalidate_range(t->run.mm,
+		__mmu_notifier_invalidate_range(t->run.mm,
 					      start + cut[i].start * PAGE_SIZE + cut[i].byte_start,
 					      start + cut[i].end * PAGE_SIZE - cut[i].byte_end);
 		first = cut[i].start;
@@ -137,7 +140,7 @@ static void range_arithmetic(struct kunit *test)
 					    dev->ops->holds(dev, start + page * PAGE_SIZE),
 					    "cut %u page %u", i, page);
 		/* Everything, as a nested mmu_gather says it. */
-		mmu_notifier_invalidate_range(t->run.mm, ~0UL, ~0UL);
+		__mmu_notifier_invalidate_range(t->run.mm, ~0UL, ~0UL);
 		KUNIT_EXPECT_EQ(test, t->soft.cache.nr, 0);
 	}
 }
@@ -157,6 +160,91 @@ static void munmap_empties(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EFAULT, dev->ops->read(dev, t->run.start, &val));
 }
 
+/*
+ * The page table has nothing there any more, and no lock keeps others from the
+ * page at its new address: does the device hold the translation?
+ */
+static void soft_look_late(struct stlb_late *late)
+{
+	struct soft_test *t = container_of(late, struct soft_test, late);
+	struct stlb_device *dev = &t->soft.dev;
+
+	t->held = dev->ops->holds(dev, t->run.start);
+}
+
+/* The device has written to it, and it is moved to another address. */
+static void soft_test_mremap(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	unsigned long to;
+	u32 val;
+
+	stlb_cpu_write(run, run->start, 1);
+	KUNIT_ASSERT_EQ(test, 0, dev->ops->write(dev, run->start, 0x44444444));
+	KUNIT_ASSERT_TRUE(test, dev->ops->holds(dev, run->start));
+	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run, soft_look_late));
+	to = stlb_mremap(run);
+
+	KUNIT_ASSERT_TRUE(test, t->late.acted);
+	KUNIT_EXPECT_FALSE(test, dev->ops->holds(dev, run->start));
+	KUNIT_EXPECT_EQ(test, -EFAULT, dev->ops->read(dev, run->start, &val));
+	KUNIT_EXPECT_EQ(test, 0, dev->ops->read(dev, to, &val));
+	KUNIT_EXPECT_EQ(test, val, 0x44444444);
+	stlb_verdict(test, "secondary_tlb_soft", t->held,
+		     "without a lock, the device %s what was moved",
+		     t->held ? "holds" : "has forgotten");
+}
+
+static void mremap_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+
+	stlb_map_private(&t->run, STLB_PTE, false);
+	soft_test_mremap(test);
+}
+
+/* move_normal_pmd(): the table moves, with all that is in it */
+static void mremap_table(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+
+	stlb_map_private(&t->run, STLB_PMD, false);
+	soft_test_mremap(test);
+}
+
+static void mremap_pmd(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+
+	stlb_map_written(&t->run, STLB_PMD, true);
+	soft_test_mremap(test);
+}
+
+static void soft_test_mremap_hugetlb(struct kunit *test, enum stlb_level level)
+{
+	struct soft_test *t = test->priv;
+
+	stlb_map_hugetlb(&t->run, level, MAP_PRIVATE);
+	soft_test_mremap(test);
+}
+
+static void mremap_hugetlb_cont_pte(struct kunit *test)
+{
+	soft_test_mremap_hugetlb(test, STLB_CONT_PTE);
+}
+
+static void mremap_hugetlb_pmd(struct kunit *test)
+{
+	soft_test_mremap_hugetlb(test, STLB_PMD);
+}
+
+static void mremap_hugetlb_cont_pmd(struct kunit *test)
+{
+	soft_test_mremap_hugetlb(test, STLB_CONT_PMD);
+}
+
 static int soft_test_init(struct kunit *test)
 {
 	struct soft_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
@@ -174,6 +262,7 @@ static void soft_test_exit(struct kunit *test)
 
 	if (!t)
 		return;
+	stlb_late_unregister(&t->late);
 	stlb_soft_unregister(&t->soft);
 	stlb_run_exit(&t->run);
 }
@@ -181,6 +270,12 @@ static void soft_test_exit(struct kunit *test)
 static struct kunit_case soft_test_cases[] = {
 #define STLB_SCENARIO(_name) KUNIT_CASE(_name),
 #include <linux/secondary_tlb_scenarios.h>
+	KUNIT_CASE(mremap_pte),
+	KUNIT_CASE(mremap_table),
+	KUNIT_CASE(mremap_pmd),
+	KUNIT_CASE(mremap_hugetlb_cont_pte),
+	KUNIT_CASE(mremap_hugetlb_pmd),
+	KUNIT_CASE(mremap_hugetlb_cont_pmd),
 	KUNIT_CASE(sees_missing_call),
 	KUNIT_CASE(sees_short_range),
 	KUNIT_CASE(sees_early_call),

@@ -34,6 +34,8 @@ struct edu_test {
 	struct stlb_device dev;
 	unsigned long scratch;
 	unsigned long requests;
+	struct stlb_late late;
+	int dma;
 };
 
 /* A new process, and the device bound to it. */
@@ -281,7 +283,7 @@ static void edu_test_keeps(struct kunit *test,
 	KUNIT_EXPECT_EQ_MSG(test, stlb_cpu_read(run, other), val,
 			    "the entry of another page is gone");
 	/* And it was for that reason that it was refused. */
-	mmu_notifier_invalidate_range(run->mm, other, other + PAGE_SIZE);
+	__mmu_notifier_invalidate_range(run->mm, other, other + PAGE_SIZE);
 	KUNIT_ASSERT_EQ(test, 0, edu_copy_out(edu, other, sizeof(val)));
 	KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, other), ~val);
 }
@@ -428,6 +430,41 @@ static void exit_under_dma(struct kunit *test)
 	edu_test_taken(test, edu_take_by_exit);
 }
 
+static void edu_write_late(struct stlb_late *late)
+{
+	struct edu_test *t = container_of(late, struct edu_test, late);
+
+	edu_start_out(edu, t->run.start, sizeof(u32));
+	t->dma = edu_wait(edu);
+}
+
+/*
+ * mremap() moves a page, and has let go of all locks that keep others from it.
+ * The device writes to the old address: not to that page.
+ */
+static void mremap_under_dma(struct kunit *test)
+{
+	struct edu_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	unsigned long to;
+	u32 val;
+
+	stlb_map_written(run, STLB_PTE, false);
+	KUNIT_ASSERT_EQ(test, 0, edu_write(&t->dev, run->start, 0x44444444));
+	KUNIT_ASSERT_EQ(test, 0, edu_load(t, 0x55555555));
+	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run, edu_write_late));
+	to = stlb_mremap(run);
+
+	KUNIT_ASSERT_TRUE(test, t->late.acted);
+	KUNIT_EXPECT_EQ(test, 0, t->dma);
+	val = stlb_cpu_read(run, to);
+	if (val != 0x55555555)
+		KUNIT_EXPECT_EQ(test, val, 0x44444444);
+	stlb_verdict(test, EDU_SUITE, val == 0x55555555,
+		     "the device has %s to a page by its old address",
+		     val == 0x55555555 ? "written" : "not written");
+}
+
 /* What was there before is there again, as often as one likes. */
 static void domain_is_back(struct kunit *test)
 {
@@ -543,6 +580,7 @@ static void edu_test_exit(struct kunit *test)
 
 	if (!t || !edu)
 		return;
+	stlb_late_unregister(&t->late);
 	edu_unbind(edu);
 	KUNIT_EXPECT_EQ_MSG(test, 0, edu_check_dma(edu), "the domain is not back");
 	stlb_run_exit(&t->run);
@@ -564,6 +602,7 @@ static struct kunit_case edu_test_cases[] = {
 	KUNIT_CASE(keeps_other_pages_cont_pmd),
 	KUNIT_CASE(same_process),
 	KUNIT_CASE(next_process),
+	KUNIT_CASE(mremap_under_dma),
 	KUNIT_CASE(munmap_under_dma),
 	KUNIT_CASE(exit_under_dma),
 	KUNIT_CASE(domain_is_back),
