@@ -284,7 +284,8 @@ struct stlb_call {
 
 /**
  * struct stlb_mock - a subscriber that records what it is told
- * @mn: the subscription
+ * @mn: the subscription, to all but the following
+ * @pair: that to invalidate_range_start() and end()
  * @nr: calls per callback since the mock was armed
  * @calls: the first invalidate_range() calls since then
  * @upgrades: calls of invalidate_range() since then that found it writable
@@ -297,6 +298,7 @@ struct stlb_call {
  */
 struct stlb_mock {
 	struct mmu_notifier mn;
+	struct mmu_notifier pair;
 	unsigned int nr[STLB_NR_CB];
 	struct stlb_call calls[16];
 	unsigned int upgrades;
@@ -314,6 +316,22 @@ void stlb_mock_unregister(struct stlb_mock *mock);
 void stlb_mock_arm(struct stlb_mock *mock, unsigned long start,
 		   enum stlb_level level);
 bool stlb_mock_sees_context(void);
+
+/**
+ * enum stlb_told - whether a mock was told what it has to know of an upgrade
+ * @STLB_TOLD: by one call for exactly the armed translation
+ * @STLB_TOLD_MORE: there was another call, or one for more than that
+ * @STLB_TOLD_LESS: not, not of all of it, or too early
+ */
+enum stlb_told {
+	STLB_TOLD,
+	STLB_TOLD_MORE,
+	STLB_TOLD_LESS,
+};
+
+enum stlb_told stlb_mock_told(const struct stlb_mock *mock);
+enum stlb_told stlb_mock_heard(const struct stlb_mock *mock);
+const char *stlb_told_word(enum stlb_told told);
 
 /**
  * struct stlb_cached - translations that a cache holds

@@ -9,6 +9,7 @@
 #include <linux/lockdep.h>
 #include <linux/mmu_notifier.h>
 #include <linux/preempt.h>
+#include <linux/secondary_tlb_compat.h>
 #include <linux/secondary_tlb_kunit.h>
 
 static struct stlb_mock *stlb_to_mock(struct mmu_notifier *mn)
@@ -16,13 +17,21 @@ static struct stlb_mock *stlb_to_mock(struct mmu_notifier *mn)
 	return container_of(mn, struct stlb_mock, mn);
 }
 
-static void stlb_mock_count(struct mmu_notifier *mn, enum stlb_callback cb)
+static void __stlb_mock_count(struct stlb_mock *mock, enum stlb_callback cb)
 {
-	struct stlb_mock *mock = stlb_to_mock(mn);
-
 	spin_lock(&mock->lock);
 	mock->nr[cb]++;
 	spin_unlock(&mock->lock);
+}
+
+static void stlb_mock_count(struct mmu_notifier *mn, enum stlb_callback cb)
+{
+	__stlb_mock_count(stlb_to_mock(mn), cb);
+}
+
+static void stlb_mock_count_pair(struct mmu_notifier *mn, enum stlb_callback cb)
+{
+	__stlb_mock_count(container_of(mn, struct stlb_mock, pair), cb);
 }
 
 static bool stlb_lock_held(spinlock_t *lock)
@@ -84,14 +93,14 @@ static void stlb_mock_range(struct mmu_notifier *mn, struct mm_struct *mm,
 static int stlb_mock_range_start(struct mmu_notifier *mn,
 				 const struct mmu_notifier_range *range)
 {
-	stlb_mock_count(mn, STLB_CB_START);
+	stlb_mock_count_pair(mn, STLB_CB_START);
 	return 0;
 }
 
 static void stlb_mock_range_end(struct mmu_notifier *mn,
 				const struct mmu_notifier_range *range)
 {
-	stlb_mock_count(mn, STLB_CB_END);
+	stlb_mock_count_pair(mn, STLB_CB_END);
 }
 
 static int stlb_mock_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
@@ -108,8 +117,9 @@ static int stlb_mock_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
 	return 0;
 }
 
-static void stlb_mock_change_pte(struct mmu_notifier *mn, struct mm_struct *mm,
-				 unsigned long va, pte_t pte)
+static void __maybe_unused
+stlb_mock_change_pte(struct mmu_notifier *mn, struct mm_struct *mm,
+		     unsigned long va, pte_t pte)
 {
 	stlb_mock_count(mn, STLB_CB_OTHER);
 }
@@ -120,32 +130,45 @@ static void stlb_mock_release(struct mmu_notifier *mn, struct mm_struct *mm)
 }
 
 static const struct mmu_notifier_ops stlb_mock_ops = {
-	.invalidate_range	= stlb_mock_range,
-	.invalidate_range_start	= stlb_mock_range_start,
-	.invalidate_range_end	= stlb_mock_range_end,
-	.clear_flush_young	= stlb_mock_flush_young,
-	.clear_young		= stlb_mock_flush_young,
-	.test_young		= stlb_mock_test_young,
-	.change_pte		= stlb_mock_change_pte,
-	.release		= stlb_mock_release,
+	.arch_invalidate_secondary_tlbs	= stlb_mock_range,
+	.clear_flush_young		= stlb_mock_flush_young,
+	.clear_young			= stlb_mock_flush_young,
+	.test_young			= stlb_mock_test_young,
+	STLB_INIT_CHANGE_PTE(stlb_mock_change_pte)
+	.release			= stlb_mock_release,
 };
 
 /* What a secondary MMU with page tables of its own has, such as KVM. */
 static const struct mmu_notifier_ops stlb_mock_range_only_ops = {
-	.invalidate_range_start	= stlb_mock_range_start,
-	.invalidate_range_end	= stlb_mock_range_end,
 	.clear_flush_young	= stlb_mock_flush_young,
 	.clear_young		= stlb_mock_flush_young,
 	.test_young		= stlb_mock_test_young,
-	.change_pte		= stlb_mock_change_pte,
+	STLB_INIT_CHANGE_PTE(stlb_mock_change_pte)
+};
+
+/* The kernel may refuse one who has this pair and is told of TLBs as well. */
+static const struct mmu_notifier_ops stlb_mock_pair_ops = {
+	.invalidate_range_start	= stlb_mock_range_start,
+	.invalidate_range_end	= stlb_mock_range_end,
 };
 
 static int __stlb_mock_register(struct stlb_mock *mock, struct mm_struct *mm,
 				const struct mmu_notifier_ops *ops)
 {
-	*mock = (struct stlb_mock){ .mn.ops = ops };
+	int ret;
+
+	*mock = (struct stlb_mock){
+		.mn.ops		= ops,
+		.pair.ops	= &stlb_mock_pair_ops,
+	};
 	spin_lock_init(&mock->lock);
-	return mmu_notifier_register(&mock->mn, mm);
+	ret = mmu_notifier_register(&mock->mn, mm);
+	if (ret)
+		return ret;
+	ret = mmu_notifier_register(&mock->pair, mm);
+	if (ret)
+		stlb_mock_unregister(mock);
+	return ret;
 }
 
 /**
@@ -185,6 +208,9 @@ void stlb_mock_unregister(struct stlb_mock *mock)
 	if (mock->mn.mm)
 		mmu_notifier_unregister(&mock->mn, mock->mn.mm);
 	mock->mn.mm = NULL;
+	if (mock->pair.mm)
+		mmu_notifier_unregister(&mock->pair, mock->pair.mm);
+	mock->pair.mm = NULL;
 }
 
 /**
@@ -208,6 +234,95 @@ void stlb_mock_arm(struct stlb_mock *mock, unsigned long start,
 	mock->start = start;
 	mock->level = level;
 	spin_unlock(&mock->lock);
+}
+
+static bool stlb_call_any(const struct stlb_mock *mock,
+			  const struct stlb_call *call)
+{
+	return true;
+}
+
+/* For a set that is between break and make; for an entry that is made. */
+static bool stlb_call_in_time(const struct stlb_mock *mock,
+			      const struct stlb_call *call)
+{
+	if (stlb_entry_size(mock->level) != stlb_level_size(mock->level))
+		return call->clear;
+	return call->writable;
+}
+
+static enum stlb_told
+__stlb_mock_told(const struct stlb_mock *mock,
+		 bool (*counts)(const struct stlb_mock *mock,
+				const struct stlb_call *call))
+{
+	unsigned int nr = min_t(unsigned int, mock->nr[STLB_CB_RANGE],
+				ARRAY_SIZE(mock->calls));
+	unsigned long end = mock->start + stlb_level_size(mock->level);
+	const struct stlb_call *call = mock->calls;
+	unsigned long va = mock->start;
+	unsigned int i = 0;
+
+	while (i < nr && va < end) {
+		/* A range without bounds is everything. */
+		if (counts(mock, &call[i]) && call[i].start >= call[i].end) {
+			va = end;
+		} else if (counts(mock, &call[i]) && call[i].start <= va &&
+			   call[i].end > va) {
+			va = call[i].end;
+			i = 0;
+		} else {
+			i++;
+		}
+	}
+	if (va < end)
+		return STLB_TOLD_LESS;
+	if (mock->nr[STLB_CB_RANGE] > 1 || call->start != mock->start ||
+	    call->end != end)
+		return STLB_TOLD_MORE;
+	return STLB_TOLD;
+}
+
+/**
+ * stlb_mock_told() - compare the calls for an upgrade with what is needed
+ * @mock: the mock, which was armed before the upgrade
+ *
+ * Context: any; the upgrade is over.
+ * Return: how the calls since then compare, see enum stlb_told.
+ */
+enum stlb_told stlb_mock_told(const struct stlb_mock *mock)
+{
+	return __stlb_mock_told(mock, stlb_call_in_time);
+}
+
+/**
+ * stlb_mock_heard() - the same for any other change, whenever the calls came
+ * @mock: the mock, which was armed before the change
+ *
+ * Context: any; the change is over.
+ * Return: how the calls since then compare, see enum stlb_told.
+ */
+enum stlb_told stlb_mock_heard(const struct stlb_mock *mock)
+{
+	return __stlb_mock_told(mock, stlb_call_any);
+}
+
+/**
+ * stlb_told_word() - the word that stlb_verdict_word() has for it
+ * @told: what stlb_mock_told() has found
+ *
+ * Return: the word, or NULL.
+ */
+const char *stlb_told_word(enum stlb_told told)
+{
+	switch (told) {
+	case STLB_TOLD_LESS:
+		return "stale";
+	case STLB_TOLD_MORE:
+		return "excess";
+	default:
+		return NULL;
+	}
 }
 
 static void stlb_late_range_end(struct mmu_notifier *mn,
@@ -466,8 +581,8 @@ static void stlb_soft_release(struct mmu_notifier *mn, struct mm_struct *mm)
 }
 
 static const struct mmu_notifier_ops stlb_soft_ops = {
-	.invalidate_range	= stlb_soft_range,
-	.release		= stlb_soft_release,
+	.arch_invalidate_secondary_tlbs	= stlb_soft_range,
+	.release			= stlb_soft_release,
 };
 
 /*

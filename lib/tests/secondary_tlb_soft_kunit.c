@@ -5,6 +5,7 @@
  */
 #include <kunit/test.h>
 #include <linux/mman.h>
+#include <linux/secondary_tlb_compat.h>
 #include <linux/secondary_tlb_kunit.h>
 #include <linux/unistd.h>
 
@@ -48,8 +49,7 @@ static bool soft_upgrade_is_stale(struct soft_test *t, enum stlb_scenario_id id,
 	KUNIT_ASSERT_EQ(run->test, 0, dev->ops->read(dev, run->start, &val));
 	stlb_upgrade(run, scenario, run->start);
 	/* What the kernel under test may have failed to do. */
-	__mmu_notifier_invalidate_range(run->mm, run->start,
-				      run->start + run->size);
+	stlb_invalidate(run->mm, run->start, run->start + run->size);
 	return dev->ops->stale(dev, run->start, run->start + run->size, va);
 }
 
@@ -67,7 +67,7 @@ static void sees_missing_call(struct kunit *test)
 	KUNIT_EXPECT_GT(test, t->soft.requests, 1UL);
 
 	t->soft.deaf = false;
-	__mmu_notifier_invalidate_range(t->run.mm, va, va + PAGE_SIZE);
+	stlb_invalidate(t->run.mm, va, va + PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, 0, dev->ops->write(dev, va, 1));
 }
 
@@ -93,8 +93,7 @@ static void sees_early_call(struct kunit *test)
 	t->soft.eager = true;
 	stlb_map(&t->run, scenario);
 	KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, t->run.start, &val));
-	__mmu_notifier_invalidate_range(t->run.mm, t->run.start,
-				      t->run.start + PAGE_SIZE);
+	stlb_invalidate(t->run.mm, t->run.start, t->run.start + PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, dev->ops->dropped(dev), PAGE_SIZE);
 	t->soft.deaf = true;
 	stlb_upgrade(&t->run, scenario, t->run.start);
@@ -130,9 +129,9 @@ static void range_arithmetic(struct kunit *test)
 	start = t->run.start;
 	for (i = 0; i < ARRAY_SIZE(cut); i++) {
 		KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, start, &val));
-		__mmu_notifier_invalidate_range(t->run.mm,
-					      start + cut[i].start * PAGE_SIZE + cut[i].byte_start,
-					      start + cut[i].end * PAGE_SIZE - cut[i].byte_end);
+		stlb_invalidate(t->run.mm,
+				start + cut[i].start * PAGE_SIZE + cut[i].byte_start,
+				start + cut[i].end * PAGE_SIZE - cut[i].byte_end);
 		first = cut[i].start;
 		end = cut[i].end;
 		for (page = 0; page < 16; page++)
@@ -140,7 +139,7 @@ static void range_arithmetic(struct kunit *test)
 					    dev->ops->holds(dev, start + page * PAGE_SIZE),
 					    "cut %u page %u", i, page);
 		/* Everything, as a nested mmu_gather says it. */
-		__mmu_notifier_invalidate_range(t->run.mm, ~0UL, ~0UL);
+		stlb_invalidate(t->run.mm, ~0UL, ~0UL);
 		KUNIT_EXPECT_EQ(test, t->soft.cache.nr, 0);
 	}
 }

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What has another name or other arguments on some of the kernels that the tests
+ * of secondary TLBs run on, and nothing else. The tests are written for the
+ * latest of them; here is what older ones lack. A version is asked for nowhere
+ * but in this file.
+ */
+#ifndef _LINUX_SECONDARY_TLB_COMPAT_H
+#define _LINUX_SECONDARY_TLB_COMPAT_H
+
+#include <linux/hugetlb.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/version.h>
+
+#define STLB_BEFORE(_v, _p)	(KERNEL_VERSION(_v, _p, 0) > LINUX_VERSION_CODE)
+
+/* 6.2: unmapping hugetlb pages tells of the start and the end once, not twice. */
+#define STLB_HUGETLB_UNMAP_PAIRS	(STLB_BEFORE(6, 2) ? 2 : 1)
+
+/* 6.3: the flags of a VMA are written by functions. */
+#if STLB_BEFORE(6, 3)
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+#endif
+
+/*
+ * 6.6: invalidate_range() has got a name that says who calls it. A subscriber
+ * may have it or the pair of start() and end(), and not both any more.
+ */
+#if STLB_BEFORE(6, 6)
+#define arch_invalidate_secondary_tlbs	invalidate_range
+#endif
+
+/* Call those who have it, as the kernel does. */
+static inline void stlb_invalidate(struct mm_struct *mm, unsigned long start,
+				   unsigned long end)
+{
+#if STLB_BEFORE(6, 6)
+	__mmu_notifier_invalidate_range(mm, start, end);
+#else
+	__mmu_notifier_arch_invalidate_secondary_tlbs(mm, start, end);
+#endif
+}
+
+/* 6.6: there are two ways to write, and pte_mkwrite() wants to know the VMA. */
+#if STLB_BEFORE(6, 6)
+static inline pte_t pte_mkwrite_novma(pte_t pte)
+{
+	return pte_mkwrite(pte);
+}
+#endif
+
+/* 6.6: set_huge_pte_at() is told the size of the page. */
+static inline void stlb_set_huge_pte_at(struct mm_struct *mm, unsigned long va,
+					pte_t *ptep, pte_t pte,
+					unsigned long size)
+{
+#if STLB_BEFORE(6, 6)
+	set_huge_pte_at(mm, va, ptep, pte);
+#else
+	set_huge_pte_at(mm, va, ptep, pte, size);
+#endif
+}
+
+/* 6.10: change_pte() is gone. It is an initializer, to be followed by nothing. */
+#if STLB_BEFORE(6, 10)
+#define STLB_INIT_CHANGE_PTE(_fn)	.change_pte = (_fn),
+#else
+#define STLB_INIT_CHANGE_PTE(...)
+#endif
+
+/* 6.11: huge_ptep_get() is told what the entry belongs to. */
+static inline pte_t stlb_huge_ptep_get(struct mm_struct *mm, unsigned long va,
+				       pte_t *ptep)
+{
+#if STLB_BEFORE(6, 11)
+	return huge_ptep_get(ptep);
+#else
+	return huge_ptep_get(mm, va, ptep);
+#endif
+}
+
+#endif /* _LINUX_SECONDARY_TLB_COMPAT_H */
