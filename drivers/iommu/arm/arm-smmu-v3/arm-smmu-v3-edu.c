@@ -4,16 +4,15 @@
  * process.
  *
  * The device has no PASID, and QEMU's SMMUv3 no SubstreamIDs, so the process
- * takes the place of the domain's own context, CD 0. All else is the driver's SVA
- * code as it is: the notifier, the ASID, and the context descriptor. One process
- * at a time, for all devices there are, and no other user of SVA beside: whoever
- * has the ASID of a domain would move that to another, and write CD 0.
+ * takes the place of the domain's own context, CD 0; how is up to the file that
+ * has edu_bond(). All else is the driver's SVA code as it is: the notifier, the
+ * ASID, and the context descriptor. One process at a time, for all devices there
+ * are.
  */
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/io.h>
 #include <linux/iommu.h>
-#include <linux/ioasid.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/sched/mm.h>
@@ -35,16 +34,14 @@
  * struct edu - the device
  * @pdev: the PCI function
  * @regs: its registers
- * @domain: the domain that it is in, while an address space is bound
  * @mm: the address space that is bound
- * @mn: its notifier
+ * @bond: what binds it
  */
 struct edu {
 	struct pci_dev *pdev;
 	void __iomem *regs;
-	struct arm_smmu_domain *domain;
 	struct mm_struct *mm;
-	struct arm_smmu_mmu_notifier *mn;
+	struct edu_bond *bond;
 };
 
 /* Those at the beginning have been found. */
@@ -121,6 +118,7 @@ const char *edu_open(struct edu **edu)
 	}
 	domain = iommu_get_domain_for_dev(&edu_devices[0].pdev->dev);
 	if (!domain || !edu_behind_smmuv3(&edu_devices[0].pdev->dev) ||
+	    !(domain->type & __IOMMU_DOMAIN_PAGING) ||
 	    to_smmu_domain(domain)->stage != ARM_SMMU_DOMAIN_S1) {
 		pci_unregister_driver(&edu_driver);
 		return "no SMMUv3 translates for the edu device: use -machine virt,iommu=smmuv3";
@@ -163,21 +161,9 @@ void edu_close(struct edu *edu)
  */
 int edu_bind(struct edu *edu, struct mm_struct *mm)
 {
-	struct iommu_domain *domain = iommu_get_domain_for_dev(&edu->pdev->dev);
-	int ret;
-
-	edu->domain = to_smmu_domain(domain);
-	ret = arm_smmu_write_ctx_desc(edu->domain, 0, NULL);
-	if (ret)
-		return ret;
-	mm->pasid = 0;
-	edu->mn = arm_smmu_kunit_bind(edu->domain, mm);
-	if (IS_ERR(edu->mn)) {
-		ret = PTR_ERR(edu->mn);
-		mm->pasid = INVALID_IOASID;
-		arm_smmu_write_ctx_desc(edu->domain, 0, &edu->domain->s1_cfg.cd);
-		return ret;
-	}
+	edu->bond = edu_bond(&edu->pdev->dev, mm);
+	if (IS_ERR(edu->bond))
+		return PTR_ERR(edu->bond);
 	mmgrab(mm);
 	edu->mm = mm;
 	return 0;
@@ -204,11 +190,7 @@ void edu_unbind(struct edu *edu)
 {
 	if (!edu->mm)
 		return;
-	/* Another device may have left the mm without one. */
-	edu->mm->pasid = 0;
-	arm_smmu_kunit_unbind(edu->mn);
-	arm_smmu_write_ctx_desc(edu->domain, 0, &edu->domain->s1_cfg.cd);
-	edu->mm->pasid = INVALID_IOASID;
+	edu_unbond(edu->bond);
 	mmdrop(edu->mm);
 	edu->mm = NULL;
 }

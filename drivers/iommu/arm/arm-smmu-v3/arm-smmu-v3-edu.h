@@ -10,7 +10,9 @@
 
 #define EDU_MAX_DEVICES	8
 
+struct device;
 struct edu;
+struct edu_bond;
 struct mm_struct;
 struct pci_dev;
 
@@ -25,5 +27,9 @@ int edu_wait(struct edu *edu);
 int edu_check_dma(struct edu *edu);
 int edu_copy_in(struct edu *edu, unsigned long va, unsigned int bytes);
 int edu_copy_out(struct edu *edu, unsigned long va, unsigned int bytes);
+
+/* What differs between kernels, in a file of its own for each kind. */
+struct edu_bond *edu_bond(struct device *dev, struct mm_struct *mm);
+void edu_unbond(struct edu_bond *bond);
 
 #endif /* _ARM_SMMU_V3_EDU_H */
