@@ -1090,7 +1090,19 @@ static void unbind_in_storm(struct kunit *test)
 	smmu_expect_sound(test, t);
 }
 
-/* The process exits, and its devices do not: they get nothing, and are quiet. */
+static unsigned int smmu_count_tlbis(const struct sva_smmu *s)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < smmu_logged(s); i++)
+		nr += s->model.log[i].op == SMMU_MODEL_TLBI;
+	return nr;
+}
+
+/*
+ * The process exits, and its devices do not: they get nothing, and are quiet. They
+ * are told once, and of nothing that is unmapped after that.
+ */
 static void exit_quiets(struct kunit *test)
 {
 	struct smmu_test *t = test->priv;
@@ -1103,8 +1115,12 @@ static void exit_quiets(struct kunit *test)
 	stlb_map_written(run, STLB_PTE, false);
 	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, run->start, &val));
 	stlb_mock_unregister(&t->mock);
+	for (i = 0; i < t->nr; i++)
+		smmu_model_mark(&t->smmu[i]->model);
 	stlb_run_exit_mm(run);
 	for (i = 0; i < t->nr; i++) {
+		KUNIT_EXPECT_EQ_MSG(test, smmu_count_tlbis(t->smmu[i]), 1, "%s",
+				    t->smmu[i]->name);
 		KUNIT_EXPECT_FALSE_MSG(test, smmu_model_holds_any(&t->smmu[i]->model),
 				       "%s", t->smmu[i]->name);
 		event = smmu_try(t->smmu[i], run->mm, run->start);
