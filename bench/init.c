@@ -36,6 +36,7 @@
 #define HUGETLB(shift)	(MAP_HUGETLB | (shift) << MAP_HUGE_SHIFT)
 
 /* Opcodes of SMMUv3 spec IHI 0070, chapter 4 */
+#define CMD_TLBI_FIRST		0x10
 #define CMD_TLBI_NH_ASID	0x11
 #define CMD_TLBI_NH_VA		0x12
 #define CMD_ATC_INV		0x40
@@ -236,6 +237,9 @@ static void count_cmds(const char *op, const struct size *s, char *p,
 	memset(times, 0, sizeof(times));
 	for (i = 0; i < cmds.nr; i++) {
 		if (!tlbi_range(cmds.cmd[i], &from, &to)) {
+			check((cmds.cmd[i][0] & 0xff) < CMD_TLBI_FIRST ||
+			      (cmds.cmd[i][0] & 0xff) >= CMD_ATC_INV,
+			      "a TLBI that the bench does not know");
 			atc += (cmds.cmd[i][0] & 0xff) == CMD_ATC_INV;
 			sync += (cmds.cmd[i][0] & 0xff) == CMD_SYNC;
 			continue;
@@ -251,11 +255,22 @@ static void count_cmds(const char *op, const struct size *s, char *p,
 	printf("stlb,cmds,%s,%s,%u,%u,%u,%u\n", op, s->name, tlbi, atc, sync, most);
 }
 
+/* An address that is free, and as aligned as a block of that size. */
+static char *room(const struct size *s, unsigned long len)
+{
+	char *p = mmap(NULL, len + s->bytes, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	check(p != MAP_FAILED, "mmap");
+	check(!munmap(p, len + s->bytes), "munmap");
+	return (char *)(((uintptr_t)p + s->bytes - 1) & ~(s->bytes - 1));
+}
+
 static void count(const struct size *s)
 {
 	unsigned int pages = s->bytes == PAGE ? 16 : 1;
 	unsigned long len = s->bytes * pages;
-	char *p = map(s, pages, s->bytes == PAGE ? MAP_SHARED : MAP_PRIVATE);
+	char *p = map(s, pages, s->bytes == PAGE ? MAP_SHARED : MAP_PRIVATE), *to;
 	pid_t pid;
 
 	make_read_only(p, s, pages);
@@ -282,8 +297,14 @@ static void count(const struct size *s)
 
 	write_all(p, s->bytes, pages);
 	forget_cmds();
-	check(!munmap(p, len), "munmap");
-	count_cmds("munmap", s, p, len);
+	to = mremap(p, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, room(s, len));
+	check(to != MAP_FAILED, "mremap");
+	count_cmds("mremap", s, p, len);
+
+	write_all(to, s->bytes, pages);
+	forget_cmds();
+	check(!munmap(to, len), "munmap");
+	count_cmds("munmap", s, to, len);
 }
 
 static void subscribe(const struct who *w)

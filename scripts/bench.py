@@ -26,7 +26,8 @@ WHO = {'none': 'nobody', 'start_end': 'start(), end()', 'interval': 'interval no
 SIZES = {'pte': '4K page', 'thp': 'THP, 2M', '64k': 'hugetlb 64K', '2m': 'hugetlb 2M',
          '32m': 'hugetlb 32M'}
 OPS = {'upgrade': 'upgrade', 'mprotect_ro': 'mprotect, read-only',
-       'mprotect_rw': 'mprotect, read-write', 'fork': 'fork', 'munmap': 'munmap'}
+       'mprotect_rw': 'mprotect, read-write', 'fork': 'fork',
+       'mremap': 'mremap', 'munmap': 'munmap'}
 CONFIGS = {'off': 'MMU_NOTIFIER off', 'sva-off': 'MMU_NOTIFIER on, SVA off',
            'on': 'both on, with the tests'}
 # How much more than as it is, in instructions and in bytes.

@@ -13,6 +13,7 @@
 #define _LINUX_SECONDARY_TLB_KUNIT_H
 
 #include <kunit/test.h>
+#include <linux/completion.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/spinlock.h>
@@ -104,6 +105,8 @@ extern const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS];
  *	translation are always readable
  * @file: the mapped file, if the scenario needs one
  * @pages: what a PFN mapping maps, if the scenario is one
+ * @moved: called when mremap() has moved what stlb_map_immovable() has mapped,
+ *	before it moves it back; mmap_lock held for writing
  * @task: the test's thread
  * @exited: the address space has gone the way of a process that exits
  */
@@ -116,6 +119,7 @@ struct stlb_run {
 	unsigned long window_size;
 	struct file *file;
 	struct page *pages;
+	void (*moved)(struct stlb_run *run, unsigned long to);
 	struct task_struct *task;
 	bool exited;
 };
@@ -140,6 +144,9 @@ void stlb_unmap(struct stlb_run *run);
 void stlb_map_private(struct stlb_run *run, enum stlb_level level, bool thp);
 void stlb_map_hugetlb(struct stlb_run *run, enum stlb_level level, int flags);
 void stlb_map_written(struct stlb_run *run, enum stlb_level level, bool thp);
+void stlb_map_immovable(struct stlb_run *run,
+			void (*moved)(struct stlb_run *run, unsigned long to));
+void stlb_map_private_shm(struct stlb_run *run, u32 val);
 u32 stlb_cpu_read(struct stlb_run *run, unsigned long va);
 void stlb_cpu_write(struct stlb_run *run, unsigned long va, u32 val);
 void stlb_fork(struct stlb_run *run, int (*while_alive)(struct stlb_run *run));
@@ -147,7 +154,12 @@ long stlb_syscall(int nr, unsigned long a0, unsigned long a1, unsigned long a2,
 		  unsigned long a3);
 int stlb_page_request(struct mm_struct *mm, unsigned long va, bool write);
 unsigned long stlb_mremap(struct stlb_run *run);
+void stlb_mremap_fails(struct stlb_run *run);
+void stlb_map_file_page(struct stlb_run *run);
+unsigned long stlb_mremap_merged(struct stlb_run *run);
+struct folio *stlb_reclaim(struct stlb_run *run);
 long stlb_clear_refs(struct mm_struct *mm, char what);
+int stlb_sysfs_write(const char *path, const char *what);
 
 /**
  * struct stlb_storm - a thread that upgrades a page of shared memory, again and
@@ -173,18 +185,47 @@ bool stlb_storm_goes_on(struct stlb_storm *storm, unsigned long upgrades);
 void stlb_storm_stop(struct stlb_storm *storm);
 
 /**
+ * struct stlb_helper - a thread that does something when it is told to
+ * @mm: the address space that it has as its own
+ * @fn: what it does. May sleep.
+ * @task: the thread
+ * @go: it may begin
+ * @done: it is through
+ * @quit: it shall leave
+ */
+struct stlb_helper {
+	struct mm_struct *mm;
+	void (*fn)(struct stlb_helper *helper);
+	struct task_struct *task;
+	struct completion go;
+	struct completion done;
+	bool quit;
+};
+
+int stlb_helper_start(struct stlb_helper *helper);
+bool stlb_helper_call(struct stlb_helper *helper);
+void stlb_helper_stop(struct stlb_helper *helper);
+
+/**
  * struct stlb_late - somebody who acts when all locks of a change are gone, and
  *	before those who only hear of it afterwards do
  * @mn: the subscriber; it must be the last one that registers
  * @va: the page that the change is for
- * @act: called once, at the next invalidate_range_end() for @va, with the mmap_lock
- *	held as the one who makes the change holds it. May sleep.
- * @acted: whether it was called
+ * @before: optional; called at each invalidate_range_start() for @va
+ * @act: called once, at an invalidate_range_end() for @va
+ * @skip: how many of these to let pass first
+ * @acted: whether @act was called
+ *
+ * Both are called with the locks that the one who makes the change holds, which
+ * may be the mmap_lock and the lock of the page. They may sleep, but must not take
+ * the mmap_lock or allocate memory: let a &struct stlb_helper do that.
  */
 struct stlb_late {
 	struct mmu_notifier mn;
 	unsigned long va;
+	void (*before)(struct stlb_late *late);
 	void (*act)(struct stlb_late *late);
+	unsigned int skip;
 	bool acted;
 };
 
@@ -403,5 +444,6 @@ struct stlb_soft {
 
 int stlb_soft_register(struct stlb_soft *soft, struct mm_struct *mm);
 void stlb_soft_unregister(struct stlb_soft *soft);
+void stlb_soft_load(struct stlb_soft *soft, unsigned long va);
 
 #endif /* _LINUX_SECONDARY_TLB_KUNIT_H */

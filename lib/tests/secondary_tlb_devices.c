@@ -325,6 +325,16 @@ const char *stlb_told_word(enum stlb_told told)
 	}
 }
 
+static int stlb_late_range_start(struct mmu_notifier *mn,
+				 const struct mmu_notifier_range *range)
+{
+	struct stlb_late *late = container_of(mn, struct stlb_late, mn);
+
+	if (late->before && late->va >= range->start && late->va < range->end)
+		late->before(late);
+	return 0;
+}
+
 static void stlb_late_range_end(struct mmu_notifier *mn,
 				const struct mmu_notifier_range *range)
 {
@@ -332,6 +342,10 @@ static void stlb_late_range_end(struct mmu_notifier *mn,
 
 	if (late->va < range->start || late->va >= range->end)
 		return;
+	if (late->skip) {
+		late->skip--;
+		return;
+	}
 	/* What it does may come here again, from another thread. */
 	if (xchg(&late->acted, true))
 		return;
@@ -339,12 +353,13 @@ static void stlb_late_range_end(struct mmu_notifier *mn,
 }
 
 static const struct mmu_notifier_ops stlb_late_ops = {
+	.invalidate_range_start	= stlb_late_range_start,
 	.invalidate_range_end	= stlb_late_range_end,
 };
 
 /**
  * stlb_late_register() - wait for the end of a change
- * @late: the subscriber
+ * @late: the subscriber; &stlb_late.before and &stlb_late.skip are set
  * @run: the run; the change is for &stlb_run.start
  * @act: see &stlb_late.act
  *
@@ -716,6 +731,24 @@ int stlb_soft_register(struct stlb_soft *soft, struct mm_struct *mm)
 	};
 	spin_lock_init(&soft->lock);
 	return mmu_notifier_register(&soft->mn, mm);
+}
+
+/**
+ * stlb_soft_load() - cache a translation before anybody needs it
+ * @soft: the TLB
+ * @va: the address
+ *
+ * As a TLB may at any time. Nothing happens if it is there already, or is not
+ * valid.
+ *
+ * Context: mmap_lock held, as the caller needs no more than the table.
+ */
+void stlb_soft_load(struct stlb_soft *soft, unsigned long va)
+{
+	spin_lock(&soft->lock);
+	if (!stlb_cache_find(&soft->cache, 0, va))
+		stlb_soft_walk(soft, soft->mn.mm, va);
+	spin_unlock(&soft->lock);
 }
 
 /**

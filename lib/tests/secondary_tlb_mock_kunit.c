@@ -801,6 +801,52 @@ static void cow_copy_hugetlb_pmd(struct kunit *test)
 	mock_expect_once(test, t);
 }
 
+/*
+ * A moved page has no lock from the moment that the PTLs are dropped: anonymous
+ * ones of a private mapping can be migrated. So the first that is heard of it must
+ * be under the PTL, when the old entry is clear.
+ */
+static void mock_test_mremap_hugetlb(struct kunit *test, enum stlb_level level)
+{
+	struct mock_test *t = test->priv;
+	const struct stlb_call *call = t->mock.calls;
+	unsigned int i;
+
+	if (!stlb_mock_sees_context())
+		kunit_skip(test, "needs CONFIG_LOCKDEP and CONFIG_PREEMPT_COUNT");
+	stlb_map_hugetlb(&t->run, level, MAP_PRIVATE);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+	mock_arm(t, level);
+	KUNIT_ASSERT_NOT_NULL(test, t->mock.ptl);
+	stlb_mremap(&t->run);
+
+	KUNIT_ASSERT_LE(test, t->mock.nr[STLB_CB_RANGE], ARRAY_SIZE(t->mock.calls));
+	/* What was at the new address may be heard of before. */
+	for (i = 0; i < t->mock.nr[STLB_CB_RANGE]; i++, call++)
+		if (call->start == t->run.start)
+			break;
+	KUNIT_ASSERT_LT_MSG(test, i, t->mock.nr[STLB_CB_RANGE], "never told");
+	KUNIT_EXPECT_EQ(test, call->end, t->run.start + t->run.size);
+	KUNIT_EXPECT_TRUE(test, call->clear);
+	stlb_verdict(test, MOCK_SUITE, !call->ptl_held,
+		     "told with%s the PTL", call->ptl_held ? "" : "out");
+}
+
+static void mremap_hugetlb_cont_pte(struct kunit *test)
+{
+	mock_test_mremap_hugetlb(test, STLB_CONT_PTE);
+}
+
+static void mremap_hugetlb_pmd(struct kunit *test)
+{
+	mock_test_mremap_hugetlb(test, STLB_PMD);
+}
+
+static void mremap_hugetlb_cont_pmd(struct kunit *test)
+{
+	mock_test_mremap_hugetlb(test, STLB_CONT_PMD);
+}
+
 static void mock_mprotect(struct kunit *test, struct mock_test *t,
 			  enum stlb_level level)
 {
@@ -1043,6 +1089,9 @@ static struct kunit_case mock_test_cases[] = {
 	KUNIT_CASE(mprotect_hugetlb_cont_pte),
 	KUNIT_CASE(mprotect_hugetlb_pmd),
 	KUNIT_CASE(mprotect_hugetlb_cont_pmd),
+	KUNIT_CASE(mremap_hugetlb_cont_pte),
+	KUNIT_CASE(mremap_hugetlb_pmd),
+	KUNIT_CASE(mremap_hugetlb_cont_pmd),
 	KUNIT_CASE(munmap_pte),
 	KUNIT_CASE(munmap_pmd),
 	KUNIT_CASE(munmap_hugetlb_cont_pte),

@@ -18,11 +18,13 @@
 #include <linux/pagemap.h>
 #include <linux/pfn_t.h>
 #include <linux/pgtable.h>
+#include <linux/rmap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/secondary_tlb_compat.h>
 #include <linux/secondary_tlb_kunit.h>
+#include <linux/shmem_fs.h>
 #include <linux/swap.h>
 #include <linux/syscalls.h>
 #include <linux/uaccess.h>
@@ -197,6 +199,26 @@ long stlb_syscall(int nr, unsigned long a0, unsigned long a1, unsigned long a2,
 	return sys_call_table[nr](&regs);
 }
 
+static long __stlb_mremap_to(struct stlb_run *run, unsigned long to)
+{
+	struct pt_regs regs = { .regs = { run->start, run->size, run->size,
+					  MREMAP_MAYMOVE | MREMAP_FIXED, to } };
+
+	return sys_call_table[__NR_mremap](&regs);
+}
+
+/* To an address that is as aligned as the translation is. */
+static long __stlb_mremap(struct stlb_run *run, unsigned long *to)
+{
+	unsigned long room;
+
+	room = vm_mmap(NULL, 0, 2 * run->size, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, 0);
+	KUNIT_ASSERT_FALSE(run->test, IS_ERR_VALUE(room));
+	*to = ALIGN(room, run->size);
+	return __stlb_mremap_to(run, *to);
+}
+
 /**
  * stlb_mremap() - move the translation under test
  * @run: the run
@@ -208,17 +230,24 @@ long stlb_syscall(int nr, unsigned long a0, unsigned long a1, unsigned long a2,
  */
 unsigned long stlb_mremap(struct stlb_run *run)
 {
-	unsigned long room, to;
-	struct pt_regs regs;
+	unsigned long to;
 
-	room = vm_mmap(NULL, 0, 2 * run->size, PROT_NONE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, 0);
-	KUNIT_ASSERT_FALSE(run->test, IS_ERR_VALUE(room));
-	to = ALIGN(room, run->size);
-	regs = (struct pt_regs){ .regs = { run->start, run->size, run->size,
-					   MREMAP_MAYMOVE | MREMAP_FIXED, to } };
-	KUNIT_ASSERT_EQ(run->test, (long)to, sys_call_table[__NR_mremap](&regs));
+	KUNIT_ASSERT_EQ(run->test, __stlb_mremap(run, &to), (long)to);
 	return to;
+}
+
+/**
+ * stlb_mremap_fails() - the same for what stlb_map_immovable() has mapped: there
+ *	and back
+ * @run: the run
+ *
+ * Context: may sleep.
+ */
+void stlb_mremap_fails(struct stlb_run *run)
+{
+	unsigned long to;
+
+	KUNIT_ASSERT_EQ(run->test, __stlb_mremap(run, &to), (long)-ENOMEM);
 }
 
 static void stlb_madvise(struct stlb_run *run, unsigned long va,
@@ -364,6 +393,74 @@ void stlb_storm_stop(struct stlb_storm *storm)
 	storm->task = NULL;
 }
 
+static int stlb_helper_thread(void *data)
+{
+	struct stlb_helper *helper = data;
+
+	kthread_use_mm(helper->mm);
+	for (;;) {
+		wait_for_completion(&helper->go);
+		if (READ_ONCE(helper->quit))
+			break;
+		helper->fn(helper);
+		complete(&helper->done);
+	}
+	kthread_unuse_mm(helper->mm);
+	return 0;
+}
+
+/**
+ * stlb_helper_start() - have a thread ready
+ * @helper: the thread; &stlb_helper.mm and &stlb_helper.fn are set
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int stlb_helper_start(struct stlb_helper *helper)
+{
+	struct task_struct *task;
+
+	init_completion(&helper->go);
+	init_completion(&helper->done);
+	helper->quit = false;
+	task = kthread_create(stlb_helper_thread, helper, "stlb_helper");
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	helper->task = get_task_struct(task);
+	wake_up_process(task);
+	return 0;
+}
+
+/**
+ * stlb_helper_call() - let the thread do what it is for, and wait for it
+ * @helper: the thread
+ *
+ * Context: may sleep; allocates nothing.
+ * Return: false if it is not through in 20 s.
+ */
+bool stlb_helper_call(struct stlb_helper *helper)
+{
+	complete(&helper->go);
+	return wait_for_completion_timeout(&helper->done, 20 * HZ);
+}
+
+/**
+ * stlb_helper_stop() - end the thread, if there is one
+ * @helper: the thread
+ *
+ * Context: may sleep.
+ */
+void stlb_helper_stop(struct stlb_helper *helper)
+{
+	if (!helper->task)
+		return;
+	WRITE_ONCE(helper->quit, true);
+	complete(&helper->go);
+	kthread_stop(helper->task);
+	put_task_struct(helper->task);
+	helper->task = NULL;
+}
+
 /* Kernel threads ignore SIGCHLD; nobody could wait for the child. */
 static pid_t stlb_child_start(struct kernel_clone_args *args)
 {
@@ -497,6 +594,37 @@ long stlb_clear_refs(struct mm_struct *mm, char what)
 	}
 	vm_munmap(page, PAGE_SIZE);
 	return refs.ret;
+}
+
+/**
+ * stlb_sysfs_write() - echo WHAT > /sys/PATH
+ * @path: the file, below the mount point of sysfs
+ * @what: what to write
+ *
+ * Context: may sleep.
+ * Return: 0, or an error; -ENOENT if this kernel has no such file.
+ */
+int stlb_sysfs_write(const char *path, const char *what)
+{
+	struct file_system_type *type = get_fs_type("sysfs");
+	struct vfsmount *mnt;
+	struct file *file;
+	ssize_t ret = 0;
+	loff_t pos = 0;
+
+	mnt = type ? kern_mount(type) : ERR_PTR(-ENOENT);
+	if (IS_ERR(mnt))
+		return PTR_ERR(mnt);
+	file = file_open_root_mnt(mnt, path, O_WRONLY, 0);
+	if (IS_ERR(file)) {
+		ret = PTR_ERR(file);
+	} else {
+		ret = kernel_write(file, what, strlen(what), &pos);
+		fput(file);
+		flush_delayed_fput();
+	}
+	kern_unmount(mnt);
+	return ret < 0 ? ret : 0;
 }
 
 /*
@@ -722,7 +850,7 @@ static void stlb_map_file(struct stlb_run *run)
 	stlb_read_all(run);
 }
 
-static void file_map(struct stlb_run *run, enum stlb_level level)
+static void stlb_open_file(struct stlb_run *run)
 {
 	struct vfsmount *mnt = stlb_ramfs();
 	loff_t pos;
@@ -734,7 +862,90 @@ static void file_map(struct stlb_run *run, enum stlb_level level)
 		KUNIT_ASSERT_EQ(run->test, (ssize_t)sizeof(pos),
 				kernel_write(run->file, &pos, sizeof(pos),
 					     &(loff_t){ pos }));
+}
+
+static void file_map(struct stlb_run *run, enum stlb_level level)
+{
+	stlb_open_file(run);
 	stlb_map_file(run);
+}
+
+/**
+ * stlb_map_file_page() - map the second page of a file for reading and writing
+ * @run: the run
+ */
+void stlb_map_file_page(struct stlb_run *run)
+{
+	stlb_open_file(run);
+	stlb_reserve(run, PAGE_SIZE);
+	KUNIT_ASSERT_EQ(run->test, run->start,
+			vm_mmap(run->file, run->start, PAGE_SIZE,
+				PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+				PAGE_SIZE));
+}
+
+/**
+ * stlb_mremap_merged() - move what stlb_map_file_page() has mapped behind a mapping
+ *	of the first page
+ * @run: the run
+ *
+ * Both are one mapping then, and it begins in the file before the one that the page
+ * has left. Reverse mapping meets mappings in this order, and does not go on when
+ * the page has no mapping left.
+ *
+ * Context: may sleep.
+ * Return: the new address; the case has failed if there is none.
+ */
+unsigned long stlb_mremap_merged(struct stlb_run *run)
+{
+	struct vm_area_struct *vma;
+	unsigned long room, to;
+	bool merged;
+
+	room = vm_mmap(NULL, 0, 2 * PAGE_SIZE, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	KUNIT_ASSERT_FALSE(run->test, IS_ERR_VALUE(room));
+	to = room + PAGE_SIZE;
+	KUNIT_ASSERT_EQ(run->test, room,
+			vm_mmap(run->file, room, PAGE_SIZE,
+				PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, 0));
+	KUNIT_ASSERT_EQ(run->test, __stlb_mremap_to(run, to), (long)to);
+
+	mmap_read_lock(run->mm);
+	vma = vma_lookup(run->mm, to);
+	merged = vma && vma->vm_start == room;
+	mmap_read_unlock(run->mm);
+	KUNIT_ASSERT_TRUE_MSG(run->test, merged, "the mappings have not been merged");
+	return to;
+}
+
+/**
+ * stlb_reclaim() - take the page of stlb_map_file_page() from all who map it, and
+ *	from its file
+ * @run: the run
+ *
+ * As reclaim does, which frees it then. This keeps a reference, so that what happens
+ * to it can be seen. The file has no such page any more.
+ *
+ * Context: may sleep; takes the locks of the page and of the file's mappings.
+ * Return: the folio, which the caller has to put, or NULL if somebody maps it still.
+ */
+struct folio *stlb_reclaim(struct stlb_run *run)
+{
+	struct folio *folio = filemap_lock_folio(run->file->f_mapping, 1);
+
+	if (IS_ERR_OR_NULL(folio))
+		return NULL;
+	try_to_unmap(folio, 0);
+	if (folio_mapped(folio)) {
+		folio_unlock(folio);
+		folio_put(folio);
+		return NULL;
+	}
+	folio_cancel_dirty(folio);
+	filemap_remove_folio(folio);
+	folio_unlock(folio);
+	return folio;
 }
 
 /*
@@ -746,9 +957,9 @@ static void file_map(struct stlb_run *run, enum stlb_level level)
 
 static pfn_t stlb_vmf_pfn(struct vm_fault *vmf)
 {
-	struct page *pages = vmf->vma->vm_file->private_data;
+	struct stlb_run *run = vmf->vma->vm_file->private_data;
 
-	return page_to_pfn_t(pages + vmf->pgoff);
+	return page_to_pfn_t(run->pages + vmf->pgoff);
 }
 
 static vm_fault_t stlb_pfn_fault(struct vm_fault *vmf)
@@ -803,7 +1014,7 @@ static void stlb_map_pfns(struct stlb_run *run,
 {
 	run->pages = alloc_pages(GFP_KERNEL | __GFP_ZERO, STLB_PFN_ORDER);
 	KUNIT_ASSERT_NOT_NULL(run->test, run->pages);
-	run->file = anon_inode_getfile("stlb", fops, run->pages, O_RDWR);
+	run->file = anon_inode_getfile("stlb", fops, run, O_RDWR);
 	KUNIT_ASSERT_FALSE(run->test, IS_ERR(run->file));
 	stlb_map_file(run);
 }
@@ -816,6 +1027,64 @@ static void pfn_map(struct stlb_run *run, enum stlb_level level)
 static void mixed_map(struct stlb_run *run, enum stlb_level level)
 {
 	stlb_map_pfns(run, &stlb_mixed_fops);
+}
+
+/* The mapping has moved, and its driver does not want that. */
+static int stlb_refuse_mremap(struct vm_area_struct *vma)
+{
+	struct stlb_run *run = vma->vm_file->private_data;
+
+	run->moved(run, vma->vm_start);
+	return -ENOMEM;
+}
+
+static const struct vm_operations_struct stlb_immovable_vm_ops = {
+	.fault		= stlb_pfn_fault,
+	.pfn_mkwrite	= stlb_pfn_mkwrite,
+	.mremap		= stlb_refuse_mremap,
+};
+
+static int stlb_immovable_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vm_flags_set(vma, VM_MIXEDMAP);
+	vma->vm_ops = &stlb_immovable_vm_ops;
+	return 0;
+}
+
+static const struct file_operations stlb_immovable_fops = {
+	.mmap	= stlb_immovable_mmap,
+};
+
+/**
+ * stlb_map_immovable() - a page that mremap() moves, and has to move back
+ * @run: the run
+ * @moved: see &stlb_run.moved
+ */
+void stlb_map_immovable(struct stlb_run *run,
+			void (*moved)(struct stlb_run *run, unsigned long to))
+{
+	run->moved = moved;
+	stlb_map_pfns(run, &stlb_immovable_fops);
+}
+
+/**
+ * stlb_map_private_shm() - a private mapping of a page of shared memory, read
+ * @run: the run
+ * @val: what stands at its beginning
+ */
+void stlb_map_private_shm(struct stlb_run *run, u32 val)
+{
+	loff_t pos = 0;
+
+	run->file = shmem_file_setup("stlb", PAGE_SIZE, VM_NORESERVE);
+	KUNIT_ASSERT_FALSE(run->test, IS_ERR(run->file));
+	KUNIT_ASSERT_EQ(run->test, (ssize_t)sizeof(val),
+			kernel_write(run->file, &val, sizeof(val), &pos));
+	stlb_reserve(run, PAGE_SIZE);
+	KUNIT_ASSERT_EQ(run->test, run->start,
+			vm_mmap(run->file, run->start, PAGE_SIZE,
+				PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, 0));
+	KUNIT_ASSERT_EQ(run->test, stlb_cpu_read(run, run->start), val);
 }
 
 /* A read fault on private hugetlb memory allocates the page, read-only. */
@@ -888,6 +1157,15 @@ static void gup(struct stlb_run *run, unsigned long va)
 	put_page(page);
 }
 
+/* There is no page to be had, but GUP has marked the entry dirty on its way. */
+static void gup_pfn(struct stlb_run *run, unsigned long va)
+{
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(run->test, (long)-EEXIST,
+			get_user_pages_unlocked(va, 1, &page, FOLL_WRITE));
+}
+
 static void populate(struct stlb_run *run, unsigned long va)
 {
 	stlb_madvise(run, ALIGN_DOWN(va, PAGE_SIZE), PAGE_SIZE,
@@ -912,6 +1190,7 @@ const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS] = {
 	SCENARIO(file_request_pte, STLB_PTE, file_map, request),
 	SCENARIO(pfn_store_pte, STLB_PTE, pfn_map, store),
 	SCENARIO(mixed_store_pte, STLB_PTE, mixed_map, store),
+	SCENARIO(mixed_gup_pte, STLB_PTE, mixed_map, gup_pfn),
 	SCENARIO(thp_fork_store_pmd, STLB_PMD, thp_fork_map, store),
 	SCENARIO(thp_fork_request_pmd, STLB_PMD, thp_fork_map, request),
 	SCENARIO(thp_fork_gup_pmd, STLB_PMD, thp_fork_map, gup),

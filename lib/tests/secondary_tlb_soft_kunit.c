@@ -4,17 +4,38 @@
  * write through it.
  */
 #include <kunit/test.h>
+#include <linux/fs.h>
 #include <linux/mman.h>
+#include <linux/pagemap.h>
+#include <linux/rmap.h>
 #include <linux/secondary_tlb_compat.h>
 #include <linux/secondary_tlb_kunit.h>
+#include <linux/uaccess.h>
 #include <linux/unistd.h>
+#include <linux/userfaultfd.h>
 
-/* @held: what @late has found, which looks when the locks of a change are gone. */
+#define SOFT_SUITE	"secondary_tlb_soft"
+
+/*
+ * @loaded: the TLB has cached what soft_moved() offered
+ * @held: what @late has found, which looks when the locks of a change are gone.
+ * @stops: how often soft_stop() was called; @here: somebody waits there for @go_on
+ */
 struct soft_test {
 	struct stlb_run run;
 	struct stlb_soft soft;
 	struct stlb_late late;
+	struct stlb_helper helper;
+	bool loaded;
 	bool held;
+	unsigned int stops;
+	struct completion here;
+	struct completion go_on;
+	int fd;
+	unsigned long scratch;
+	struct folio *folio;
+	long ret;
+	u32 val;
 };
 
 static void soft_test_scenario(struct kunit *test,
@@ -191,7 +212,7 @@ static void soft_test_mremap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EFAULT, dev->ops->read(dev, run->start, &val));
 	KUNIT_EXPECT_EQ(test, 0, dev->ops->read(dev, to, &val));
 	KUNIT_EXPECT_EQ(test, val, 0x44444444);
-	stlb_verdict(test, "secondary_tlb_soft", t->held,
+	stlb_verdict(test, SOFT_SUITE, t->held,
 		     "without a lock, the device %s what was moved",
 		     t->held ? "holds" : "has forgotten");
 }
@@ -210,6 +231,15 @@ static void mremap_table(struct kunit *test)
 	struct soft_test *t = test->priv;
 
 	stlb_map_private(&t->run, STLB_PMD, false);
+	soft_test_mremap(test);
+}
+
+/* move_normal_pud(): the same with a table of tables */
+static void mremap_big_table(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+
+	stlb_map_private(&t->run, STLB_PUD, false);
 	soft_test_mremap(test);
 }
 
@@ -244,6 +274,324 @@ static void mremap_hugetlb_cont_pmd(struct kunit *test)
 	soft_test_mremap_hugetlb(test, STLB_CONT_PMD);
 }
 
+/* Moved there, used there, and back again, as the driver does not like it. */
+static void soft_moved(struct stlb_run *run, unsigned long to)
+{
+	struct soft_test *t = container_of(run, struct soft_test, run);
+
+	stlb_soft_load(&t->soft, to);
+	t->loaded = t->soft.dev.ops->holds(&t->soft.dev, to);
+	t->late.va = to;
+}
+
+static void soft_look_late_there(struct stlb_late *late)
+{
+	struct soft_test *t = container_of(late, struct soft_test, late);
+	struct stlb_device *dev = &t->soft.dev;
+
+	t->held = dev->ops->holds(dev, late->va);
+}
+
+static void mremap_back_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+
+	stlb_map_immovable(&t->run, soft_moved);
+	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, &t->run,
+						    soft_look_late_there));
+	/* The way there does not count. */
+	t->late.va = 0;
+	stlb_mremap_fails(&t->run);
+
+	KUNIT_ASSERT_TRUE(test, t->late.acted);
+	KUNIT_ASSERT_TRUE(test, t->loaded);
+	stlb_verdict(test, SOFT_SUITE, t->held,
+		     "without a lock, the device %s what was moved back",
+		     t->held ? "holds" : "has forgotten");
+}
+
+/* Whoever calls this waits until the test has done what it wants to do then. */
+static void soft_stop(struct soft_test *t)
+{
+	complete(&t->here);
+	wait_for_completion(&t->go_on);
+}
+
+static bool soft_wait_for_stop(struct soft_test *t)
+{
+	return wait_for_completion_timeout(&t->here, 20 * HZ);
+}
+
+static void soft_reclaim(struct stlb_helper *helper)
+{
+	struct soft_test *t = container_of(helper, struct soft_test, helper);
+
+	t->folio = stlb_reclaim(&t->run);
+}
+
+static void soft_moved_and_reclaimed(struct stlb_late *late)
+{
+	struct soft_test *t = container_of(late, struct soft_test, late);
+
+	if (!stlb_helper_call(&t->helper))
+		t->ret = -ETIMEDOUT;
+	soft_look_late(late);
+}
+
+/*
+ * The page is moved, found at its new address by reclaim, and freed. Nobody who
+ * still has its old address can be told by then: nothing is mapped there.
+ */
+static void mremap_reclaim_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+
+	stlb_map_file_page(run);
+	KUNIT_ASSERT_EQ(test, 0, dev->ops->write(dev, run->start, 0x44444444));
+	t->helper.mm = run->mm;
+	t->helper.fn = soft_reclaim;
+	KUNIT_ASSERT_EQ(test, 0, stlb_helper_start(&t->helper));
+	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run,
+						    soft_moved_and_reclaimed));
+	stlb_mremap_merged(run);
+
+	KUNIT_ASSERT_TRUE(test, t->late.acted);
+	KUNIT_ASSERT_EQ(test, 0L, t->ret);
+	KUNIT_ASSERT_NOT_NULL_MSG(test, t->folio, "the page was not reclaimed");
+	KUNIT_EXPECT_EQ(test, folio_ref_count(t->folio), 1);
+	stlb_verdict(test, SOFT_SUITE, t->held,
+		     "the page is free, and the device %s it",
+		     t->held ? "holds" : "has forgotten");
+}
+
+/* Two pages with the same contents, for which KSM needs no more than one. */
+static void soft_ksm_start(struct soft_test *t, void (*act)(struct stlb_late *late))
+{
+	struct kunit *test = t->run.test;
+	struct stlb_run *run = &t->run;
+	int ret;
+
+	if (!IS_ENABLED(CONFIG_KSM))
+		kunit_skip(test, "needs CONFIG_KSM");
+	stlb_map_written(run, STLB_PTE, false);
+	stlb_cpu_write(run, run->start, 0x5eed5eed);
+	stlb_cpu_write(run, run->start + PAGE_SIZE, 0x5eed5eed);
+	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run, act));
+	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_madvise, run->start,
+					       2 * PAGE_SIZE, MADV_MERGEABLE, 0));
+	ret = stlb_sysfs_write("kernel/mm/ksm/run", "1");
+	KUNIT_ASSERT_EQ_MSG(test, 0, ret, "KSM does not run");
+}
+
+/* Returns when the KSM thread is where it leaves nothing half done. */
+static void soft_ksm_stop(struct soft_test *t)
+{
+	KUNIT_EXPECT_EQ(t->run.test, 0, stlb_sysfs_write("kernel/mm/ksm/run", "0"));
+}
+
+static void soft_cow_store(struct stlb_helper *helper)
+{
+	struct soft_test *t = container_of(helper, struct soft_test, helper);
+
+	t->ret = put_user(0x77777777, (u32 __user *)(t->run.start + 8));
+}
+
+/* wp_page_copy() has made the copy, and not put it in place. */
+static void soft_cow_copied(struct stlb_late *late)
+{
+	struct soft_test *t = container_of(late, struct soft_test, late);
+
+	if (current == t->helper.task && !t->stops++)
+		soft_stop(t);
+}
+
+/* The page is write-protected, and KSM has let go of the PTL. */
+static void soft_ksm_protected(struct stlb_late *late)
+{
+	struct soft_test *t = container_of(late, struct soft_test, late);
+
+	soft_look_late(late);
+	if (!stlb_helper_call(&t->helper))
+		t->ret = -ETIMEDOUT;
+}
+
+/*
+ * KSM write-protects a page and makes it one that a store must copy. A CPU
+ * stores, and the page is copied. What the device writes before the copy takes
+ * its place must be in the copy: it has to fault, as nothing that it holds may
+ * be writable by then.
+ */
+static void ksm_protect_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	bool stopped;
+	u32 val = 0;
+	int ret = 0;
+
+	t->late.before = soft_cow_copied;
+	t->helper.mm = run->mm;
+	t->helper.fn = soft_cow_store;
+	KUNIT_ASSERT_EQ(test, 0, stlb_helper_start(&t->helper));
+	soft_ksm_start(t, soft_ksm_protected);
+	KUNIT_EXPECT_EQ(test, 0, dev->ops->write(dev, run->start, 0x5eed5eed));
+
+	stopped = soft_wait_for_stop(t);
+	if (stopped)
+		ret = dev->ops->write(dev, run->start + 4, 0x44444444);
+	complete_all(&t->go_on);
+	soft_ksm_stop(t);
+
+	KUNIT_ASSERT_TRUE_MSG(test, stopped, "KSM has not come, or no copy was made");
+	KUNIT_EXPECT_EQ(test, 0, ret);
+	KUNIT_EXPECT_EQ(test, 0L, t->ret);
+	KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, run->start + 8), 0x77777777);
+	val = stlb_cpu_read(run, run->start + 4);
+	if (val != 0x44444444)
+		KUNIT_EXPECT_EQ(test, val, 0);
+	stlb_verdict(test, SOFT_SUITE, !val,
+		     "what the device has written is %s", val ? "there" : "lost");
+}
+
+/* replace_page() begins: the second change that KSM makes to the entry. */
+static void soft_ksm_replaces(struct stlb_late *late)
+{
+	struct soft_test *t = container_of(late, struct soft_test, late);
+
+	if (++t->stops == 2)
+		soft_stop(t);
+}
+
+/*
+ * KSM replaces the page by another with the same contents. Whoever holds the
+ * old one must have forgotten it when KSM gives it back, and before the new one
+ * can be met: it is another address (Arm ARM DDI 0487, "Using break-before-make
+ * when updating translation table entries").
+ */
+static void ksm_replace_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	bool stopped;
+	u32 val = 0;
+	int ret = 0;
+
+	t->late.before = soft_ksm_replaces;
+	t->late.skip = 1;
+	soft_ksm_start(t, soft_look_late);
+
+	stopped = soft_wait_for_stop(t);
+	if (stopped)
+		ret = dev->ops->read(dev, t->run.start, &val);
+	complete_all(&t->go_on);
+	soft_ksm_stop(t);
+
+	KUNIT_ASSERT_TRUE_MSG(test, stopped, "KSM has not come");
+	KUNIT_ASSERT_TRUE(test, t->late.acted);
+	KUNIT_EXPECT_EQ(test, 0, ret);
+	KUNIT_EXPECT_EQ(test, val, 0x5eed5eed);
+	KUNIT_EXPECT_FALSE(test, dev->ops->holds(dev, t->run.start));
+	KUNIT_EXPECT_EQ(test, stlb_cpu_read(&t->run, t->run.start), 0x5eed5eed);
+	stlb_verdict(test, SOFT_SUITE, t->held,
+		     "without a lock, the device %s the page that was replaced",
+		     t->held ? "holds" : "has forgotten");
+}
+
+static long soft_ioctl(struct soft_test *t, unsigned int cmd, void *arg)
+{
+	void __user *there = (void __user *)t->scratch;
+
+	if (copy_to_user(there, arg, _IOC_SIZE(cmd)))
+		return -EFAULT;
+	return stlb_syscall(__NR_ioctl, t->fd, cmd, t->scratch, 0);
+}
+
+static void soft_uffd_register(struct soft_test *t)
+{
+	struct uffdio_register reg = {
+		.range	= { t->run.start, PAGE_SIZE },
+		.mode	= UFFDIO_REGISTER_MODE_MISSING,
+	};
+	struct kunit *test = t->run.test;
+	struct uffdio_api api = { .api = UFFD_API };
+
+	t->fd = stlb_syscall(__NR_userfaultfd, 0, 0, 0, 0);
+	if (t->fd == -ENOSYS)
+		kunit_skip(test, "needs CONFIG_USERFAULTFD");
+	KUNIT_ASSERT_GE(test, t->fd, 0);
+	t->scratch = vm_mmap(NULL, 0, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(t->scratch));
+	KUNIT_ASSERT_EQ(test, 0L, soft_ioctl(t, UFFDIO_API, &api));
+	KUNIT_ASSERT_EQ(test, 0L, soft_ioctl(t, UFFDIO_REGISTER, &reg));
+}
+
+/* Another page for the slot that reclaim has just emptied; the device reads it. */
+static void soft_refill(struct stlb_helper *helper)
+{
+	struct soft_test *t = container_of(helper, struct soft_test, helper);
+	struct stlb_device *dev = &t->soft.dev;
+	struct uffdio_copy copy = {
+		.dst	= t->run.start,
+		.src	= t->scratch + PAGE_SIZE,
+		.len	= PAGE_SIZE,
+	};
+
+	t->ret = soft_ioctl(t, UFFDIO_COPY, &copy);
+	if (!t->ret)
+		t->ret = dev->ops->read(dev, t->run.start, &t->val);
+}
+
+static void soft_reclaimed(struct stlb_late *late)
+{
+	struct soft_test *t = container_of(late, struct soft_test, late);
+
+	soft_look_late(late);
+	if (!stlb_helper_call(&t->helper))
+		t->ret = -ETIMEDOUT;
+}
+
+/*
+ * Reclaim takes a page from a private mapping, and userfaultfd puts another one
+ * there, which needs no lock that reclaim still has. The program has been told
+ * that it is there: then the device must find it.
+ */
+static void reclaim_refill_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	struct folio *folio;
+
+	stlb_map_private_shm(run, 0xaaaaaaaa);
+	KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, run->start, &t->val));
+	KUNIT_ASSERT_EQ(test, t->val, 0xaaaaaaaa);
+	soft_uffd_register(t);
+	stlb_cpu_write(run, t->scratch + PAGE_SIZE, 0xbbbbbbbb);
+	t->helper.mm = run->mm;
+	t->helper.fn = soft_refill;
+	KUNIT_ASSERT_EQ(test, 0, stlb_helper_start(&t->helper));
+	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run, soft_reclaimed));
+
+	folio = filemap_lock_folio(run->file->f_mapping, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(folio));
+	try_to_unmap(folio, 0);
+	folio_unlock(folio);
+	folio_put(folio);
+
+	KUNIT_ASSERT_TRUE(test, t->late.acted);
+	KUNIT_ASSERT_EQ(test, 0L, t->ret);
+	KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, run->start), 0xbbbbbbbb);
+	if (t->val != 0xbbbbbbbb)
+		KUNIT_EXPECT_EQ(test, t->val, 0xaaaaaaaa);
+	stlb_verdict(test, SOFT_SUITE, t->val != 0xbbbbbbbb,
+		     "the device reads the %s page",
+		     t->val == 0xbbbbbbbb ? "new" : "old");
+}
+
 static int soft_test_init(struct kunit *test)
 {
 	struct soft_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
@@ -251,6 +599,9 @@ static int soft_test_init(struct kunit *test)
 	if (!t)
 		return -ENOMEM;
 	test->priv = t;
+	t->fd = -1;
+	init_completion(&t->here);
+	init_completion(&t->go_on);
 	stlb_run_init(&t->run, test);
 	return stlb_soft_register(&t->soft, t->run.mm);
 }
@@ -261,7 +612,15 @@ static void soft_test_exit(struct kunit *test)
 
 	if (!t)
 		return;
+	complete_all(&t->go_on);
 	stlb_late_unregister(&t->late);
+	stlb_helper_stop(&t->helper);
+	if (t->folio)
+		folio_put(t->folio);
+	if (t->fd >= 0)
+		stlb_syscall(__NR_close, t->fd, 0, 0, 0);
+	if (t->scratch)
+		vm_munmap(t->scratch, 2 * PAGE_SIZE);
 	stlb_soft_unregister(&t->soft);
 	stlb_run_exit(&t->run);
 }
@@ -272,9 +631,15 @@ static struct kunit_case soft_test_cases[] = {
 	KUNIT_CASE(mremap_pte),
 	KUNIT_CASE(mremap_table),
 	KUNIT_CASE(mremap_pmd),
+	KUNIT_CASE(mremap_big_table),
+	KUNIT_CASE(mremap_back_pte),
 	KUNIT_CASE(mremap_hugetlb_cont_pte),
 	KUNIT_CASE(mremap_hugetlb_pmd),
 	KUNIT_CASE(mremap_hugetlb_cont_pmd),
+	KUNIT_CASE(mremap_reclaim_pte),
+	KUNIT_CASE(ksm_protect_pte),
+	KUNIT_CASE(ksm_replace_pte),
+	KUNIT_CASE(reclaim_refill_pte),
 	KUNIT_CASE(sees_missing_call),
 	KUNIT_CASE(sees_short_range),
 	KUNIT_CASE(sees_early_call),

@@ -36,7 +36,7 @@ console()
 	done > "$1.1.log"
 	echo "stlb,srcu,1000,34000" >> "$1.1.log"
 	for size in pte thp 64k 2m 32m; do
-		for n in upgrade mprotect_ro mprotect_rw fork munmap; do
+		for n in upgrade mprotect_ro mprotect_rw fork mremap munmap; do
 			echo "stlb,cmds,$n,$size,1,0,1,1"
 		done
 	done >> "$1.1.log"

@@ -357,6 +357,33 @@ static void rewrite_hugetlb_cont_pmd(struct kunit *test)
 	arm64_test_rewrite(test, STLB_CONT_PMD);
 }
 
+/* mprotect() breaks and makes it as well. */
+static void arm64_test_mprotect(struct kunit *test, enum stlb_level level)
+{
+	struct arm64_test *t = test->priv;
+	const struct stlb_call *call = t->mock.calls;
+
+	arm64_map(t, level, true);
+	stlb_mock_arm(&t->mock, t->run.start, level);
+	KUNIT_ASSERT_NOT_NULL(test, t->mock.ptl);
+	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_mprotect, t->run.start,
+					       t->run.size, PROT_NONE, 0));
+	KUNIT_ASSERT_GE(test, t->mock.nr[STLB_CB_RANGE], 1);
+	stlb_verdict(test, ARM64_SUITE, !call->clear,
+		     "%u calls, the first with the set %s",
+		     t->mock.nr[STLB_CB_RANGE], call->clear ? "clear" : "made");
+}
+
+static void mprotect_hugetlb_cont_pte(struct kunit *test)
+{
+	arm64_test_mprotect(test, STLB_CONT_PTE);
+}
+
+static void mprotect_hugetlb_cont_pmd(struct kunit *test)
+{
+	arm64_test_mprotect(test, STLB_CONT_PMD);
+}
+
 /*
  * Filling an empty set is silent, or it is excess. So is clearing it if it is the caller who tells
  * (hugetlb_wp(), try_to_unmap()), and not the function that invalidates the TLB.
@@ -438,6 +465,8 @@ static struct kunit_case arm64_test_cases[] = {
 	KUNIT_CASE(fork_hugetlb_cont_pmd),
 	KUNIT_CASE(rewrite_hugetlb_cont_pte),
 	KUNIT_CASE(rewrite_hugetlb_cont_pmd),
+	KUNIT_CASE(mprotect_hugetlb_cont_pte),
+	KUNIT_CASE(mprotect_hugetlb_cont_pmd),
 	KUNIT_CASE(fill_and_clear_hugetlb_cont_pte),
 	KUNIT_CASE(fill_and_clear_hugetlb_cont_pmd),
 	{}

@@ -29,6 +29,10 @@ static const char *edu_missing;
  * @dev: the device
  * @scratch: a page of the address space that the device may always write to
  * @requests: page requests that the device has made
+ * @late: lets the device write when the locks of a change are gone
+ * @helper: reclaims the page before that
+ * @folio: the page that was reclaimed
+ * @dma: whether the write came to an end
  */
 struct edu_test {
 	struct stlb_run run;
@@ -36,6 +40,8 @@ struct edu_test {
 	unsigned long scratch;
 	unsigned long requests;
 	struct stlb_late late;
+	struct stlb_helper helper;
+	struct folio *folio;
 	int dma;
 };
 
@@ -469,6 +475,64 @@ static void mremap_under_dma(struct kunit *test)
 		     val == 0x55555555 ? "written" : "not written");
 }
 
+static void edu_reclaim(struct stlb_helper *helper)
+{
+	struct edu_test *t = container_of(helper, struct edu_test, helper);
+
+	t->folio = stlb_reclaim(&t->run);
+}
+
+static void edu_write_reclaimed(struct stlb_late *late)
+{
+	struct edu_test *t = container_of(late, struct edu_test, late);
+
+	t->dma = -ETIMEDOUT;
+	if (stlb_helper_call(&t->helper))
+		edu_write_late(late);
+}
+
+static u32 edu_peek(struct folio *folio)
+{
+	u32 *word = kmap_local_folio(folio, 0);
+	u32 val = READ_ONCE(*word);
+
+	kunmap_local(word);
+	return val;
+}
+
+/*
+ * The same with a page that reclaim finds at its new address and frees: all that
+ * keeps it from being somebody else's is the reference of this test.
+ */
+static void mremap_reclaim_under_dma(struct kunit *test)
+{
+	struct edu_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	u32 val;
+
+	stlb_map_file_page(run);
+	stlb_cpu_write(run, run->start, 1);
+	KUNIT_ASSERT_EQ(test, 0, edu_write(&t->dev, run->start, 0x44444444));
+	KUNIT_ASSERT_EQ(test, 0, edu_load(t, 0x55555555));
+	t->helper.mm = run->mm;
+	t->helper.fn = edu_reclaim;
+	KUNIT_ASSERT_EQ(test, 0, stlb_helper_start(&t->helper));
+	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run,
+						    edu_write_reclaimed));
+	stlb_mremap_merged(run);
+
+	KUNIT_ASSERT_TRUE(test, t->late.acted);
+	KUNIT_ASSERT_NOT_NULL_MSG(test, t->folio, "the page was not reclaimed");
+	KUNIT_EXPECT_EQ(test, 0, t->dma);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(t->folio), 1);
+	val = edu_peek(t->folio);
+	if (val != 0x55555555)
+		KUNIT_EXPECT_EQ(test, val, 0x44444444);
+	stlb_verdict(test, EDU_SUITE, val == 0x55555555,
+		     "the device has %s to a page that is free",
+		     val == 0x55555555 ? "written" : "not written");
+}
+
 /* What was there before is there again, as often as one likes. */
 static void domain_is_back(struct kunit *test)
 {
@@ -585,6 +649,9 @@ static void edu_test_exit(struct kunit *test)
 	if (!t || !edu)
 		return;
 	stlb_late_unregister(&t->late);
+	stlb_helper_stop(&t->helper);
+	if (t->folio)
+		folio_put(t->folio);
 	edu_unbind(edu);
 	KUNIT_EXPECT_EQ_MSG(test, 0, edu_check_dma(edu), "the domain is not back");
 	stlb_run_exit(&t->run);
@@ -607,6 +674,7 @@ static struct kunit_case edu_test_cases[] = {
 	KUNIT_CASE(same_process),
 	KUNIT_CASE(next_process),
 	KUNIT_CASE(mremap_under_dma),
+	KUNIT_CASE(mremap_reclaim_under_dma),
 	KUNIT_CASE(munmap_under_dma),
 	KUNIT_CASE(exit_under_dma),
 	KUNIT_CASE(domain_is_back),

@@ -640,6 +640,38 @@ static void split_block_pte(struct kunit *test)
 		     held ? "held" : "gone", stale ? "stale" : "not");
 }
 
+/* The same for a block of zeros, whose pages are at another address. */
+static void split_zero_block_pte(struct kunit *test)
+{
+	struct smmu_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	struct stlb_leaf leaf;
+	unsigned long va, pfn;
+	bool held;
+	u32 val;
+
+	smmu_bind_all(test);
+	stlb_map_private(run, STLB_PMD, true);
+	va = stlb_trigger(run, 1);
+	KUNIT_ASSERT_EQ(test, stlb_cpu_read(run, va), 0);
+	stlb_walk(run->mm, va, &leaf);
+	KUNIT_ASSERT_EQ_MSG(test, leaf.size, PMD_SIZE, "no huge page of zeros");
+	KUNIT_ASSERT_FALSE(test, leaf.writable);
+	pfn = leaf.pfn;
+	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, va, &val));
+	mmap_read_lock(run->mm);
+	split_huge_pmd_address(vma_lookup(run->mm, va), va, false, NULL);
+	mmap_read_unlock(run->mm);
+	stlb_walk(run->mm, va, &leaf);
+	KUNIT_ASSERT_EQ(test, leaf.size, PAGE_SIZE);
+	KUNIT_ASSERT_TRUE(test, leaf.valid);
+	KUNIT_ASSERT_NE(test, leaf.pfn, pfn + ((va - run->start) >> PAGE_SHIFT));
+	held = smmu_holds(&t->dev, va);
+	smmu_expect_sound(test, t);
+	stlb_verdict(test, SMMU_SUITE, held, "after the split the block is %s",
+		     held ? "held" : "gone");
+}
+
 /* A range that nothing is mapped in, as its sender would pass it. */
 static void smmu_invalidate(struct smmu_test *t, unsigned long start,
 			    unsigned long end)
@@ -1058,7 +1090,19 @@ static void unbind_in_storm(struct kunit *test)
 	smmu_expect_sound(test, t);
 }
 
-/* The process exits, and its devices do not: they get nothing, and are quiet. */
+static unsigned int smmu_count_tlbis(const struct sva_smmu *s)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < smmu_logged(s); i++)
+		nr += s->model.log[i].op == SMMU_MODEL_TLBI;
+	return nr;
+}
+
+/*
+ * The process exits, and its devices do not: they get nothing, and are quiet. They
+ * are told once, and of nothing that is unmapped after that.
+ */
 static void exit_quiets(struct kunit *test)
 {
 	struct smmu_test *t = test->priv;
@@ -1071,8 +1115,12 @@ static void exit_quiets(struct kunit *test)
 	stlb_map_written(run, STLB_PTE, false);
 	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, run->start, &val));
 	stlb_mock_unregister(&t->mock);
+	for (i = 0; i < t->nr; i++)
+		smmu_model_mark(&t->smmu[i]->model);
 	stlb_run_exit_mm(run);
 	for (i = 0; i < t->nr; i++) {
+		KUNIT_EXPECT_EQ_MSG(test, smmu_count_tlbis(t->smmu[i]), 1, "%s",
+				    t->smmu[i]->name);
 		KUNIT_EXPECT_FALSE_MSG(test, smmu_model_holds_any(&t->smmu[i]->model),
 				       "%s", t->smmu[i]->name);
 		event = smmu_try(t->smmu[i], run->mm, run->start);
@@ -1618,6 +1666,7 @@ static struct kunit_case smmu_test_cases[] = {
 #define STLB_SCENARIO(_name) KUNIT_CASE(_name),
 #include <linux/secondary_tlb_scenarios.h>
 	KUNIT_CASE(split_block_pte),
+	KUNIT_CASE(split_zero_block_pte),
 	KUNIT_CASE(parallel_upgrades),
 	KUNIT_CASE(range_16t),
 	KUNIT_CASE(munmap_16t),
