@@ -619,7 +619,8 @@ static void soft_test_exit(struct kunit *test)
 		folio_put(t->folio);
 	if (t->fd >= 0)
 		stlb_syscall(__NR_close, t->fd, 0, 0, 0);
-	if (t->scratch)
+	/* Else it is gone with the thread that had the address space. */
+	if (t->scratch && current->mm == t->run.mm)
 		vm_munmap(t->scratch, 2 * PAGE_SIZE);
 	stlb_soft_unregister(&t->soft);
 	stlb_run_exit(&t->run);
