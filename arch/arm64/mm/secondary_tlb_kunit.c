@@ -302,8 +302,8 @@ static void arm64_test_fork(struct kunit *test, enum stlb_level level)
 	late = nr < 2 || !call[0].clear;
 	stlb_verdict_word(test, ARM64_SUITE,
 			  late ? "stale" : whole ? "excess" : NULL,
-			  "%u calls, the first %swith the set %s", nr,
-			  whole ? "for everything " : "",
+			  "%u calls, the first%s with the set %s", nr,
+			  whole ? " for everything" : "",
 			  call[0].clear ? "clear" : "live");
 }
 
