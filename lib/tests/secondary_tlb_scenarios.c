@@ -1001,6 +1001,22 @@ static int stlb_mixed_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
+/* A driver that does not want to hear of stores: writable-clean from the start. */
+static const struct vm_operations_struct stlb_clean_vm_ops = {
+	.fault		= stlb_pfn_fault,
+};
+
+static int stlb_clean_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vm_flags_set(vma, VM_MIXEDMAP);
+	vma->vm_ops = &stlb_clean_vm_ops;
+	return 0;
+}
+
+static const struct file_operations stlb_clean_fops = {
+	.mmap	= stlb_clean_mmap,
+};
+
 static const struct file_operations stlb_pfn_fops = {
 	.mmap	= stlb_pfn_mmap,
 };
@@ -1022,6 +1038,11 @@ static void stlb_map_pfns(struct stlb_run *run,
 static void pfn_map(struct stlb_run *run, enum stlb_level level)
 {
 	stlb_map_pfns(run, &stlb_pfn_fops);
+}
+
+static void clean_map(struct stlb_run *run, enum stlb_level level)
+{
+	stlb_map_pfns(run, &stlb_clean_fops);
 }
 
 static void mixed_map(struct stlb_run *run, enum stlb_level level)
@@ -1157,7 +1178,7 @@ static void gup(struct stlb_run *run, unsigned long va)
 	put_page(page);
 }
 
-/* There is no page to be had, but GUP has marked the entry dirty on its way. */
+/* There is no page to be had, but GUP marks a writable-clean entry dirty. */
 static void gup_pfn(struct stlb_run *run, unsigned long va)
 {
 	struct page *page;
@@ -1190,7 +1211,7 @@ const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS] = {
 	SCENARIO(file_request_pte, STLB_PTE, file_map, request),
 	SCENARIO(pfn_store_pte, STLB_PTE, pfn_map, store),
 	SCENARIO(mixed_store_pte, STLB_PTE, mixed_map, store),
-	SCENARIO(mixed_gup_pte, STLB_PTE, mixed_map, gup_pfn),
+	SCENARIO(mixed_touch_pte, STLB_PTE, clean_map, gup_pfn),
 	SCENARIO(thp_fork_store_pmd, STLB_PMD, thp_fork_map, store),
 	SCENARIO(thp_fork_request_pmd, STLB_PMD, thp_fork_map, request),
 	SCENARIO(thp_fork_gup_pmd, STLB_PMD, thp_fork_map, gup),
