@@ -406,6 +406,7 @@ static int stlb_helper_thread(void *data)
 		complete(&helper->done);
 	}
 	kthread_unuse_mm(helper->mm);
+	mmput(helper->mm);
 	return 0;
 }
 
@@ -426,6 +427,7 @@ int stlb_helper_start(struct stlb_helper *helper)
 	task = kthread_create(stlb_helper_thread, helper, "stlb_helper");
 	if (IS_ERR(task))
 		return PTR_ERR(task);
+	mmget(helper->mm);
 	helper->task = get_task_struct(task);
 	wake_up_process(task);
 	return 0;
@@ -882,6 +884,8 @@ void stlb_map_file_page(struct stlb_run *run)
 			vm_mmap(run->file, run->start, PAGE_SIZE,
 				PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
 				PAGE_SIZE));
+	/* A page on its way to an LRU list has a reference. */
+	lru_add_drain_all();
 }
 
 /**

@@ -366,9 +366,13 @@ static void mremap_reclaim_pte(struct kunit *test)
 		     t->held ? "holds" : "has forgotten");
 }
 
-/* Two pages with the same contents, for which KSM needs no more than one. */
+/*
+ * Two pages with the same contents, for which KSM needs no more than one. The
+ * device has written the first.
+ */
 static void soft_ksm_start(struct soft_test *t, void (*act)(struct stlb_late *late))
 {
+	struct stlb_device *dev = &t->soft.dev;
 	struct kunit *test = t->run.test;
 	struct stlb_run *run = &t->run;
 	int ret;
@@ -378,6 +382,7 @@ static void soft_ksm_start(struct soft_test *t, void (*act)(struct stlb_late *la
 	stlb_map_written(run, STLB_PTE, false);
 	stlb_cpu_write(run, run->start, 0x5eed5eed);
 	stlb_cpu_write(run, run->start + PAGE_SIZE, 0x5eed5eed);
+	KUNIT_ASSERT_EQ(test, 0, dev->ops->write(dev, run->start, 0x5eed5eed));
 	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run, act));
 	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_madvise, run->start,
 					       2 * PAGE_SIZE, MADV_MERGEABLE, 0));
@@ -437,8 +442,6 @@ static void ksm_protect_pte(struct kunit *test)
 	t->helper.fn = soft_cow_store;
 	KUNIT_ASSERT_EQ(test, 0, stlb_helper_start(&t->helper));
 	soft_ksm_start(t, soft_ksm_protected);
-	KUNIT_EXPECT_EQ(test, 0, dev->ops->write(dev, run->start, 0x5eed5eed));
-
 	stopped = soft_wait_for_stop(t);
 	if (stopped)
 		ret = dev->ops->write(dev, run->start + 4, 0x44444444);

@@ -5,6 +5,7 @@
  */
 #include <kunit/test.h>
 #include <linux/hugetlb.h>
+#include <linux/mm_inline.h>
 #include <linux/mman.h>
 #include <linux/pgtable.h>
 #include <linux/secondary_tlb_compat.h>
@@ -221,8 +222,8 @@ static void set_access_flags_hugetlb_cont_pmd(struct kunit *test)
 }
 
 /*
- * fork() write-protects: a single entry in place, for which range_end() is in
- * time; a live set by break-before-make, which cannot wait for it.
+ * fork() write-protects: a single entry in place, which is told of when all are
+ * done; a live set by break-before-make, which cannot wait for it.
  */
 static void arm64_set_wrprotect(struct arm64_test *t, enum stlb_level level)
 {
@@ -272,7 +273,7 @@ static void wrprotect_hugetlb_pmd(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_RANGE], 0);
 }
 
-/* The same through fork() itself: the set's own call, then range_end(). */
+/* The same through fork() itself: the set's own call, then that for all. */
 static void arm64_test_fork(struct kunit *test, enum stlb_level level)
 {
 	struct arm64_test *t = test->priv;
@@ -385,8 +386,9 @@ static void mprotect_hugetlb_cont_pmd(struct kunit *test)
 }
 
 /*
- * Filling an empty set is silent, or it is excess. So is clearing it if it is the caller who tells
- * (hugetlb_wp(), try_to_unmap()), and not the function that invalidates the TLB.
+ * Filling an empty set is silent, or it is excess. So is clearing it if it is the
+ * caller who tells (hugetlb_wp(), try_to_unmap()), and not the function that
+ * invalidates the TLB.
  */
 static void arm64_test_fill_and_clear(struct kunit *test, enum stlb_level level)
 {
@@ -430,6 +432,98 @@ static void fill_and_clear_hugetlb_cont_pmd(struct kunit *test)
 	arm64_test_fill_and_clear(test, STLB_CONT_PMD);
 }
 
+/*
+ * It is not empty for the TLBs if somebody else, who has cleared it, has yet to
+ * invalidate them: MADV_DONTNEED does that when it has dropped the PTL.
+ */
+static void arm64_test_refill(struct kunit *test, enum stlb_level level)
+{
+	struct arm64_test *t = test->priv;
+	struct mm_struct *mm = t->run.mm;
+	const struct stlb_call *call;
+	struct vm_area_struct *vma;
+	struct stlb_leaf leaf;
+	unsigned int calls;
+	pte_t pte;
+
+	arm64_map(t, level, true);
+	stlb_mock_arm(&t->mock, t->run.start, level);
+	KUNIT_ASSERT_NOT_NULL(test, t->mock.ptl);
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, t->run.start);
+	inc_tlb_flush_pending(mm);
+	spin_lock(t->mock.ptl);
+	stlb_walk(mm, t->run.start, &leaf);
+	pte = huge_ptep_clear_flush(vma, t->run.start, leaf.ptep);
+	calls = t->mock.nr[STLB_CB_RANGE];
+	stlb_set_huge_pte_at(mm, t->run.start, leaf.ptep, pte, t->run.size);
+	spin_unlock(t->mock.ptl);
+	dec_tlb_flush_pending(mm);
+	mmap_read_unlock(mm);
+
+	KUNIT_ASSERT_LE(test, calls, 1);
+	call = &t->mock.calls[calls];
+	if (t->mock.nr[STLB_CB_RANGE] > calls)
+		KUNIT_EXPECT_TRUE(test, call->clear);
+	stlb_verdict(test, ARM64_SUITE, t->mock.nr[STLB_CB_RANGE] == calls,
+		     "%u calls before the set is made",
+		     t->mock.nr[STLB_CB_RANGE] - calls);
+}
+
+static void refill_hugetlb_cont_pte(struct kunit *test)
+{
+	arm64_test_refill(test, STLB_CONT_PTE);
+}
+
+static void refill_hugetlb_cont_pmd(struct kunit *test)
+{
+	arm64_test_refill(test, STLB_CONT_PMD);
+}
+
+/* The access flag says whether the CPU uses a page. The device need not know. */
+static void arm64_test_age(struct kunit *test, enum stlb_level level)
+{
+	struct arm64_test *t = test->priv;
+	struct mm_struct *mm = t->run.mm;
+	struct vm_area_struct *vma;
+	struct stlb_leaf leaf;
+	int young;
+
+	arm64_map(t, level, false);
+	stlb_mock_arm(&t->mock, t->run.start, level);
+	KUNIT_ASSERT_NOT_NULL(test, t->mock.ptl);
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, t->run.start);
+	spin_lock(t->mock.ptl);
+	stlb_walk(mm, t->run.start, &leaf);
+	if (level == STLB_PMD)
+		young = pmdp_clear_flush_young(vma, t->run.start,
+					       (pmd_t *)leaf.ptep);
+	else
+		young = ptep_clear_flush_young(vma, t->run.start, leaf.ptep);
+	spin_unlock(t->mock.ptl);
+	mmap_read_unlock(mm);
+
+	KUNIT_EXPECT_TRUE(test, young);
+	stlb_walk(mm, t->run.start, &leaf);
+	KUNIT_EXPECT_TRUE(test, leaf.present && !leaf.valid);
+	stlb_verdict_word(test, ARM64_SUITE,
+			  t->mock.nr[STLB_CB_RANGE] ? "excess" : NULL,
+			  "%u calls", t->mock.nr[STLB_CB_RANGE]);
+}
+
+static void age_pte(struct kunit *test)
+{
+	arm64_test_age(test, STLB_PTE);
+}
+
+static void age_pmd(struct kunit *test)
+{
+	arm64_test_age(test, STLB_PMD);
+}
+
 static int arm64_test_init(struct kunit *test)
 {
 	struct arm64_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
@@ -469,6 +563,10 @@ static struct kunit_case arm64_test_cases[] = {
 	KUNIT_CASE(mprotect_hugetlb_cont_pmd),
 	KUNIT_CASE(fill_and_clear_hugetlb_cont_pte),
 	KUNIT_CASE(fill_and_clear_hugetlb_cont_pmd),
+	KUNIT_CASE(refill_hugetlb_cont_pte),
+	KUNIT_CASE(refill_hugetlb_cont_pmd),
+	KUNIT_CASE(age_pte),
+	KUNIT_CASE(age_pmd),
 	{}
 };
 
