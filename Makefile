@@ -2,10 +2,10 @@
 # The front door: "make help" lists what there is.
 
 SHELL := /bin/bash
-export BASE KDIR V TIMEOUT
+export BASE KDIR V TIMEOUT SOAK_S SEED KERNELS
 
 .NOTPARALLEL:
-.PHONY: all table deps base series tree export kunit test bench help clean
+.PHONY: all table deps base series tree export kunit test soak check-debug bench help clean
 
 all: table
 
@@ -36,6 +36,12 @@ export: | build
 test: series
 	@scripts/test
 
+soak: series
+	@scripts/soak
+
+check-debug: series
+	@scripts/debug
+
 bench: series
 	@scripts/deps bench
 	@scripts/bench
@@ -54,6 +60,8 @@ help:
 #help# make export   the way back: commits in that tree become patches/BASE and the
 #help#               new files of this repository
 #help# make kunit    build both kernels and run the suites on them
+#help# make soak     change mappings while devices access them, for SOAK_S seconds
+#help# make check-debug  the suites on kernels with lockdep, KASAN, KCSAN and 64K pages
 #help# make bench    what it costs: instructions per fault, commands, size
 #help# make clean    remove build/
 #help#
@@ -61,3 +69,5 @@ help:
 #help# KDIR=/path    take the base from this kernel tree, which is not written to
 #help# V=1           show the output of every step (it is in build/BASE/logs anyway)
 #help# TIMEOUT=300   seconds after which a kernel counts as hung
+#help# SOAK_S=600    seconds for make soak; SEED=n for the numbers of an earlier one
+#help# KERNELS="a b" the kernels of make check-debug, by their files in debug/

@@ -149,10 +149,12 @@ void stlb_map_immovable(struct stlb_run *run,
 void stlb_map_private_shm(struct stlb_run *run, u32 val);
 u32 stlb_cpu_read(struct stlb_run *run, unsigned long va);
 void stlb_cpu_write(struct stlb_run *run, unsigned long va, u32 val);
+int __stlb_fork(struct stlb_run *run, int (*while_alive)(struct stlb_run *run));
 void stlb_fork(struct stlb_run *run, int (*while_alive)(struct stlb_run *run));
 long stlb_syscall(int nr, unsigned long a0, unsigned long a1, unsigned long a2,
 		  unsigned long a3);
 int stlb_page_request(struct mm_struct *mm, unsigned long va, bool write);
+long stlb_mremap_to(unsigned long va, unsigned long size, unsigned long to);
 unsigned long stlb_mremap(struct stlb_run *run);
 void stlb_mremap_fails(struct stlb_run *run);
 void stlb_map_file_page(struct stlb_run *run);
@@ -411,6 +413,7 @@ struct stlb_cached *stlb_cache_fill(struct stlb_cache *cache, u32 tag,
 unsigned long stlb_cache_cut(struct stlb_cache *cache, u32 tag,
 			     unsigned long start, unsigned long end,
 			     unsigned long *first);
+void stlb_cache_make_room(struct stlb_cache *cache, unsigned long va);
 bool stlb_cache_stale(const struct stlb_cache *cache, u32 tag,
 		      struct mm_struct *mm, unsigned long start,
 		      unsigned long end, unsigned long *va);
@@ -427,6 +430,7 @@ bool stlb_cache_stale(const struct stlb_cache *cache, u32 tag,
  * @eager: walk and cache again what an invalidation has removed, before it
  *	returns: the device that is about to use it. This makes an invalidation
  *	that comes too early show.
+ * @released: the address space is gone: nothing is walked any more
  * @deaf: self test: ignore invalidations
  * @shorten: self test: bytes to drop from the end of each invalidation
  */
@@ -438,12 +442,15 @@ struct stlb_soft {
 	unsigned long requests;
 	unsigned long dropped;
 	bool eager;
+	bool released;
 	bool deaf;
 	unsigned long shorten;
 };
 
 int stlb_soft_register(struct stlb_soft *soft, struct mm_struct *mm);
 void stlb_soft_unregister(struct stlb_soft *soft);
+int stlb_soft_access_once(struct stlb_soft *soft, unsigned long va, bool write,
+			  u32 *val);
 void stlb_soft_load(struct stlb_soft *soft, unsigned long va);
 
 #endif /* _LINUX_SECONDARY_TLB_KUNIT_H */

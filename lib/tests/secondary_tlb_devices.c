@@ -502,6 +502,22 @@ unsigned long stlb_cache_cut(struct stlb_cache *cache, u32 tag,
 }
 
 /**
+ * stlb_cache_make_room() - forget something, if much is cached
+ * @cache: the cache
+ * @va: address that is going to be cached; decides what goes
+ *
+ * A TLB may forget anything at any time. Half of the room is left for the entries
+ * of a set, and for the pieces that invalidations make of what is cached.
+ */
+void stlb_cache_make_room(struct stlb_cache *cache, unsigned long va)
+{
+	if (cache->nr <= ARRAY_SIZE(cache->entry) / 2)
+		return;
+	cache->entry[va / PAGE_SIZE % cache->nr] = cache->entry[cache->nr - 1];
+	cache->nr--;
+}
+
+/**
  * stlb_cache_stale() - look for something that disagrees with the page table
  * @cache: the cache
  * @tag: the address space in the cache
@@ -592,6 +608,7 @@ static void stlb_soft_release(struct mmu_notifier *mn, struct mm_struct *mm)
 
 	spin_lock(&soft->lock);
 	soft->cache.nr = 0;
+	soft->released = true;
 	spin_unlock(&soft->lock);
 }
 
@@ -600,39 +617,65 @@ static const struct mmu_notifier_ops stlb_soft_ops = {
 	.release			= stlb_soft_release,
 };
 
-/*
- * One attempt: translate, through the cache if it has an answer, and access
- * memory. The walk happens under the TLB's lock: an invalidation for a change
- * that the walk did not see waits, and finds what the walk filled in.
+/* Translate, through the cache if it has an answer, and access memory. */
+static bool stlb_soft_use(struct stlb_soft *soft, unsigned long va, bool write,
+			  u32 *val, bool walk)
+{
+	struct stlb_cached *e;
+	u32 *word;
+
+	lockdep_assert_held(&soft->lock);
+	e = stlb_cache_find(&soft->cache, 0, va);
+	if (!e && walk)
+		e = stlb_soft_walk(soft, soft->mn.mm, va);
+	if (!e || (write && !e->writable))
+		return false;
+
+	word = kmap_local_page(pfn_to_page(e->pfn + ((va - e->start) >> PAGE_SHIFT)));
+	word += offset_in_page(va) / sizeof(*word);
+	if (write)
+		WRITE_ONCE(*word, *val);
+	else
+		*val = READ_ONCE(*word);
+	kunmap_local(word);
+	return true;
+}
+
+/**
+ * stlb_soft_access_once() - one attempt to access memory
+ * @soft: the TLB
+ * @va: the address of a word
+ * @write: write @val, do not read it
+ * @val: the word
+ *
+ * What is cached is used as hardware does, whatever locks others hold. A walk
+ * happens under the TLB's lock: an invalidation for a change that the walk did not
+ * see waits, and finds what the walk filled in.
+ *
+ * Context: may sleep; takes and releases the mmap_lock.
+ * Return: 0, or -EFAULT if the access is refused.
  */
-static bool stlb_soft_try(struct stlb_soft *soft, unsigned long va, bool write,
+int stlb_soft_access_once(struct stlb_soft *soft, unsigned long va, bool write,
 			  u32 *val)
 {
 	struct mm_struct *mm = soft->mn.mm;
-	struct stlb_cached *e;
-	bool done = false;
-	u32 *word;
+	bool done;
 
+	spin_lock(&soft->lock);
+	done = stlb_soft_use(soft, va, write, val, false);
+	spin_unlock(&soft->lock);
+	if (done)
+		return 0;
+
+	/* Page tables stay where they are meanwhile. */
 	mmap_read_lock(mm);
 	spin_lock(&soft->lock);
-	e = stlb_cache_find(&soft->cache, 0, va);
-	if (!e && vma_lookup(mm, va))
-		e = stlb_soft_walk(soft, mm, va);
-	if (e && (!write || e->writable)) {
-		word = kmap_local_page(pfn_to_page(e->pfn +
-						   ((va - e->start) >> PAGE_SHIFT)));
-		word += offset_in_page(va) / sizeof(*word);
-		if (write)
-			WRITE_ONCE(*word, *val);
-		else
-			*val = READ_ONCE(*word);
-		kunmap_local(word);
-		done = true;
-	}
+	stlb_cache_make_room(&soft->cache, va);
+	done = stlb_soft_use(soft, va, write, val,
+			     !soft->released && vma_lookup(mm, va));
 	spin_unlock(&soft->lock);
 	mmap_read_unlock(mm);
-
-	return done;
+	return done ? 0 : -EFAULT;
 }
 
 static int stlb_soft_access(struct stlb_device *dev, unsigned long va,
@@ -641,7 +684,7 @@ static int stlb_soft_access(struct stlb_device *dev, unsigned long va,
 	struct stlb_soft *soft = stlb_to_soft(dev);
 	unsigned int retries = 0;
 
-	while (!stlb_soft_try(soft, va, write, val)) {
+	while (stlb_soft_access_once(soft, va, write, val)) {
 		if (retries++ == STLB_SOFT_RETRIES)
 			return -EFAULT;
 		soft->requests++;

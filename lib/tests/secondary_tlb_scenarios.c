@@ -199,9 +199,18 @@ long stlb_syscall(int nr, unsigned long a0, unsigned long a1, unsigned long a2,
 	return sys_call_table[nr](&regs);
 }
 
-static long __stlb_mremap_to(struct stlb_run *run, unsigned long to)
+/**
+ * stlb_mremap_to() - mremap() to a fixed address
+ * @va: what to move
+ * @size: bytes
+ * @to: where to, which is unmapped
+ *
+ * Context: may sleep; acts on the mm of the current thread.
+ * Return: what the system call returns.
+ */
+long stlb_mremap_to(unsigned long va, unsigned long size, unsigned long to)
 {
-	struct pt_regs regs = { .regs = { run->start, run->size, run->size,
+	struct pt_regs regs = { .regs = { va, size, size,
 					  MREMAP_MAYMOVE | MREMAP_FIXED, to } };
 
 	return sys_call_table[__NR_mremap](&regs);
@@ -216,7 +225,7 @@ static long __stlb_mremap(struct stlb_run *run, unsigned long *to)
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, 0);
 	KUNIT_ASSERT_FALSE(run->test, IS_ERR_VALUE(room));
 	*to = ALIGN(room, run->size);
-	return __stlb_mremap_to(run, *to);
+	return stlb_mremap_to(run->start, run->size, *to);
 }
 
 /**
@@ -497,15 +506,18 @@ static int stlb_child_main(void *data)
 }
 
 /**
- * stlb_fork() - fork the test's address space and wait for the child's end
+ * __stlb_fork() - fork the test's address space and wait for the child's end
  * @run: the run
  * @while_alive: called when the child shares the pages, or NULL. Must return,
  *	so it asserts nothing: 0 if all went well.
  *
  * A real fork: dup_mm() of the thread's mm, and the exit of its only user. When
  * it returns private pages are mapped once again, and still write-protected.
+ *
+ * Context: may sleep.
+ * Return: 0, what @while_alive has returned, or an error.
  */
-void stlb_fork(struct stlb_run *run, int (*while_alive)(struct stlb_run *run))
+int __stlb_fork(struct stlb_run *run, int (*while_alive)(struct stlb_run *run))
 {
 	struct stlb_child child;
 	struct kernel_clone_args args = {
@@ -531,10 +543,22 @@ void stlb_fork(struct stlb_run *run, int (*while_alive)(struct stlb_run *run))
 		complete(&child.leave);
 	}
 	gone = stlb_child_wait(pid);
+	if (pid < 0)
+		return pid;
+	return pid == gone ? ret : -ECHILD;
+}
 
-	KUNIT_ASSERT_GT_MSG(run->test, pid, 0, "fork failed");
-	KUNIT_ASSERT_EQ_MSG(run->test, pid, gone, "the child is still there");
-	KUNIT_ASSERT_EQ(run->test, 0, ret);
+/**
+ * stlb_fork() - the same, and the case has failed if it cannot be done
+ * @run: the run
+ * @while_alive: see __stlb_fork()
+ *
+ * Context: may sleep.
+ */
+void stlb_fork(struct stlb_run *run, int (*while_alive)(struct stlb_run *run))
+{
+	KUNIT_ASSERT_EQ_MSG(run->test, 0, __stlb_fork(run, while_alive),
+			    "fork, or what was done meanwhile, has failed");
 }
 
 struct stlb_clear_refs {
@@ -913,7 +937,8 @@ unsigned long stlb_mremap_merged(struct stlb_run *run)
 	KUNIT_ASSERT_EQ(run->test, room,
 			vm_mmap(run->file, room, PAGE_SIZE,
 				PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, 0));
-	KUNIT_ASSERT_EQ(run->test, __stlb_mremap_to(run, to), (long)to);
+	KUNIT_ASSERT_EQ(run->test, stlb_mremap_to(run->start, run->size, to),
+			(long)to);
 
 	mmap_read_lock(run->mm);
 	vma = vma_lookup(run->mm, to);

@@ -9,6 +9,7 @@
 #include <linux/mman.h>
 #include <linux/secondary_tlb_compat.h>
 #include <linux/secondary_tlb_kunit.h>
+#include <linux/secondary_tlb_soak.h>
 #include <linux/uaccess.h>
 #include <linux/unistd.h>
 
@@ -16,6 +17,7 @@
 
 #define EDU_SUITE	"smmuv3_edu"
 #define HD_SUITE	"smmuv3_hd"
+#define SOAK_SUITE	"stlb_soak_edu"
 
 /* A device whose accesses are refused asks that often, and is stuck then. */
 #define EDU_RETRIES	3
@@ -710,4 +712,132 @@ static struct kunit_suite hd_test_suite = {
 	.test_cases	= hd_test_cases,
 };
 
-kunit_test_suites(&edu_test_suite, &hd_test_suite);
+/*
+ * A soak of all such devices that there are. Each has a page to move its data
+ * through, shared and dirty, which is looked at by the kernel's own mapping: the
+ * threads of a soak are not of the process.
+ */
+static struct edu_soak {
+	struct edu *edu;
+	unsigned long scratch;
+	struct page *page;
+} edu_soak[STLB_SOAK_DEVICES];
+
+static struct stlb_soak_ops edu_soak_ops;
+
+static u32 *edu_soak_word(unsigned int dev)
+{
+	return page_address(edu_soak[dev].page);
+}
+
+static int edu_soak_bind(struct stlb_run *run)
+{
+	struct edu_soak *e;
+	struct stlb_leaf leaf;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < edu_soak_ops.devices; i++) {
+		e = &edu_soak[i];
+		e->scratch = stlb_syscall(__NR_mmap, 0, PAGE_SIZE,
+					  PROT_READ | PROT_WRITE,
+					  MAP_SHARED | MAP_ANONYMOUS);
+		if (IS_ERR_VALUE(e->scratch) ||
+		    put_user(0, (u32 __user *)e->scratch))
+			return -ENOMEM;
+		mmap_read_lock(run->mm);
+		stlb_walk(run->mm, e->scratch, &leaf);
+		e->page = pfn_to_page(leaf.pfn);
+		get_page(e->page);
+		mmap_read_unlock(run->mm);
+		ret = edu_bind(e->edu, run->mm);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static void edu_soak_unbind(struct stlb_run *run)
+{
+	unsigned int i;
+
+	for (i = 0; i < edu_soak_ops.devices; i++) {
+		edu_unbind(edu_soak[i].edu);
+		if (edu_soak[i].page)
+			put_page(edu_soak[i].page);
+		edu_soak[i].page = NULL;
+	}
+}
+
+/* The device does not know whether it was refused: see what has come of it. */
+static int edu_soak_access(struct stlb_run *run, unsigned int dev, unsigned long va,
+			   bool write, u32 *val)
+{
+	struct edu_soak *e = &edu_soak[dev];
+	struct stlb_leaf leaf;
+	u32 *word = edu_soak_word(dev);
+	int ret;
+
+	if (!write) {
+		WRITE_ONCE(*word, 0);
+		ret = edu_copy_in(e->edu, va, sizeof(*val)) ?:
+		      edu_copy_out(e->edu, e->scratch, sizeof(*val));
+		*val = READ_ONCE(*word);
+		return ret ?: *val ? 0 : -EFAULT;
+	}
+
+	WRITE_ONCE(*word, *val);
+	ret = edu_copy_in(e->edu, e->scratch, sizeof(*val)) ?:
+	      edu_copy_out(e->edu, va, sizeof(*val));
+	if (ret)
+		return ret;
+	ret = -EFAULT;
+	mmap_read_lock(run->mm);
+	stlb_walk(run->mm, va, &leaf);
+	if (leaf.valid) {
+		word = phys_to_virt(PFN_PHYS(leaf.pfn) + va - leaf.start);
+		if (READ_ONCE(*word) == *val)
+			ret = 0;
+	}
+	mmap_read_unlock(run->mm);
+	return ret;
+}
+
+static struct stlb_soak_ops edu_soak_ops = {
+	.suite		= SOAK_SUITE,
+	.pace		= 20,
+	.seconds	= 8,
+	.bind		= edu_soak_bind,
+	.unbind		= edu_soak_unbind,
+	.access		= edu_soak_access,
+};
+
+static void soak(struct kunit *test)
+{
+	struct edu *e;
+	unsigned int i;
+
+	if (!edu)
+		kunit_skip(test, "%s", edu_missing);
+	edu_soak_ops.devices = 0;
+	for (e = edu; e && edu_soak_ops.devices < STLB_SOAK_DEVICES; e = edu_next(e))
+		edu_soak[edu_soak_ops.devices++].edu = e;
+	stlb_soak(test, &edu_soak_ops);
+	for (i = 0; i < edu_soak_ops.devices; i++)
+		KUNIT_EXPECT_EQ_MSG(test, 0, edu_check_dma(edu_soak[i].edu),
+				    "the domain is not back");
+}
+
+static struct kunit_case soak_test_cases[] = {
+	KUNIT_CASE(soak),
+	{}
+};
+
+static struct kunit_suite soak_test_suite = {
+	.name		= SOAK_SUITE,
+	.suite_init	= edu_suite_init,
+	.suite_exit	= edu_suite_exit,
+	.test_cases	= soak_test_cases,
+};
+
+kunit_test_suites(&edu_test_suite, &hd_test_suite, &soak_test_suite);

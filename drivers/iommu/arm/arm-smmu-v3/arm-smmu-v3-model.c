@@ -197,7 +197,8 @@ static int smmu_model_walk(const u64 word[2], u64 va, struct stlb_leaf *leaf,
  * them. A TLB that hears the CPU's broadcasts is left away.
  */
 static int smmu_model_translate(struct smmu_model *m, struct smmu_model_stream *s,
-				u32 ssid, u64 va, struct stlb_leaf *leaf)
+				u32 ssid, u64 va, bool walk,
+				struct stlb_leaf *leaf)
 {
 	struct stlb_cached *e;
 	struct stlb_leaf one;
@@ -220,6 +221,8 @@ static int smmu_model_translate(struct smmu_model *m, struct smmu_model_stream *
 		return 0;
 	}
 
+	if (!walk)
+		return SMMU_MODEL_MISS;
 	/* EPD0 forbids the walk, not the use of what has been cached. */
 	event = cd_quiet(word) ? SMMU_MODEL_F_TRANSLATION :
 				 smmu_model_walk(word, va, leaf, &set);
@@ -237,20 +240,8 @@ static int smmu_model_translate(struct smmu_model *m, struct smmu_model_stream *
 	return 0;
 }
 
-/**
- * smmu_model_access() - a DMA access of a word
- * @m: the model
- * @s: whose access it is
- * @ssid: PASID
- * @va: address, aligned
- * @write: write @val, do not read it
- * @val: the word
- *
- * Context: the mmap_lock is held, so that page tables stay where they are.
- * Return: 0, or the number of the event that the access ends in.
- */
-int smmu_model_access(struct smmu_model *m, struct smmu_model_stream *s,
-		      u32 ssid, u64 va, bool write, u32 *val)
+static int __smmu_model_access(struct smmu_model *m, struct smmu_model_stream *s,
+			       u32 ssid, u64 va, bool write, bool walk, u32 *val)
 {
 	struct stlb_cached *e = NULL;
 	struct stlb_leaf leaf;
@@ -265,7 +256,7 @@ int smmu_model_access(struct smmu_model *m, struct smmu_model_stream *s,
 		leaf.pfn = e->pfn;
 		leaf.writable = e->writable;
 	} else {
-		event = smmu_model_translate(m, s, ssid, va, &leaf);
+		event = smmu_model_translate(m, s, ssid, va, walk, &leaf);
 		if (!event && s->ats)
 			stlb_cache_fill(&s->atc, ssid, va, &leaf);
 	}
@@ -281,6 +272,53 @@ int smmu_model_access(struct smmu_model *m, struct smmu_model_stream *s,
 	spin_unlock(&m->lock);
 
 	return event;
+}
+
+/**
+ * smmu_model_access_cached() - a DMA access of a word that needs no page table walk
+ * @m: the model
+ * @s: whose access it is
+ * @ssid: PASID
+ * @va: address, aligned
+ * @write: write @val, do not read it
+ * @val: the word
+ *
+ * As hardware does, whatever locks the CPUs hold. Makes some room in the caches
+ * then: they are as large as they are.
+ *
+ * Context: any.
+ * Return: 0, the number of the event that the access ends in, or SMMU_MODEL_MISS.
+ */
+int smmu_model_access_cached(struct smmu_model *m, struct smmu_model_stream *s,
+			     u32 ssid, u64 va, bool write, u32 *val)
+{
+	int event = __smmu_model_access(m, s, ssid, va, write, false, val);
+
+	if (event == SMMU_MODEL_MISS) {
+		spin_lock(&m->lock);
+		stlb_cache_make_room(&m->tlb, va);
+		stlb_cache_make_room(&s->atc, va);
+		spin_unlock(&m->lock);
+	}
+	return event;
+}
+
+/**
+ * smmu_model_access() - a DMA access of a word
+ * @m: the model
+ * @s: whose access it is
+ * @ssid: PASID
+ * @va: address, aligned
+ * @write: write @val, do not read it
+ * @val: the word
+ *
+ * Context: the mmap_lock is held, so that page tables stay where they are.
+ * Return: 0, or the number of the event that the access ends in.
+ */
+int smmu_model_access(struct smmu_model *m, struct smmu_model_stream *s,
+		      u32 ssid, u64 va, bool write, u32 *val)
+{
+	return __smmu_model_access(m, s, ssid, va, write, true, val);
 }
 
 /**
@@ -415,7 +453,7 @@ static void smmu_model_do_tlbi(struct smmu_model *m,
 			    cd_asid(m->stream[i].cfg[j].word) == cmd->asid)
 				smmu_model_translate(m, &m->stream[i],
 						     m->stream[i].cfg[j].ssid,
-						     first, &leaf);
+						     first, true, &leaf);
 }
 
 /* Without a valid SubstreamID entries of all PASIDs go, with it only its own. */

@@ -26,6 +26,8 @@
 #define SMMU_MODEL_F_TRANSLATION	0x10
 #define SMMU_MODEL_F_ACCESS		0x12
 #define SMMU_MODEL_F_PERMISSION		0x13
+/* None of them: nothing is cached. */
+#define SMMU_MODEL_MISS			0x100
 
 /**
  * enum smmu_model_op - what a command does
@@ -159,6 +161,8 @@ void smmu_model_mark(struct smmu_model *m);
 void smmu_model_hold(struct smmu_model *m);
 void smmu_model_release(struct smmu_model *m);
 
+int smmu_model_access_cached(struct smmu_model *m, struct smmu_model_stream *s,
+			     u32 ssid, u64 va, bool write, u32 *val);
 int smmu_model_access(struct smmu_model *m, struct smmu_model_stream *s,
 		      u32 ssid, u64 va, bool write, u32 *val);
 bool smmu_model_holds(struct smmu_model *m, u32 ssid, u64 va);

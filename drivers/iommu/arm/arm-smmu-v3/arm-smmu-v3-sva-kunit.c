@@ -17,6 +17,7 @@
 #include <linux/mmu_notifier.h>
 #include <linux/sched/mm.h>
 #include <linux/secondary_tlb_kunit.h>
+#include <linux/secondary_tlb_soak.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/unistd.h>
@@ -27,6 +28,7 @@
 
 #define SMMU_SUITE	"smmuv3_sva"
 #define HANG_SUITE	"smmuv3_hang"
+#define SOAK_SUITE	"stlb_soak_smmuv3"
 
 /* Every combination of RIL, ATS, E2H, masters and streams, and three more. */
 #define SMMU_COMBINED	32
@@ -1713,4 +1715,83 @@ static struct kunit_suite hang_test_suite = {
 	.test_cases	= hang_test_cases,
 };
 
-kunit_test_suites(&smmu_test_suite, &hang_test_suite);
+/*
+ * A soak of four SMMUs, a device each: with neither range invalidation nor ATC,
+ * with both, and of several streams with an ATC, or with an ATC for some.
+ */
+static const unsigned int soak_smmu[] = { 0, 3, 26, SMMU_MIXED };
+
+static int soak_bind(struct stlb_run *run)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < ARRAY_SIZE(soak_smmu) && !ret; i++)
+		ret = sva_smmu_bind(lab.smmu[soak_smmu[i]], run->mm);
+	return ret;
+}
+
+static void soak_unbind(struct stlb_run *run)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(soak_smmu); i++)
+		sva_smmu_unbind_all(lab.smmu[soak_smmu[i]]);
+}
+
+static int soak_access(struct stlb_run *run, unsigned int dev, unsigned long va,
+		       bool write, u32 *val)
+{
+	struct smmu_model *m = &lab.smmu[soak_smmu[dev]]->model;
+	struct smmu_model_stream *s = &m->stream[va / PAGE_SIZE % m->nr_streams];
+	u32 pasid = sva_pasid(run->mm);
+	int event;
+
+	event = smmu_model_access_cached(m, s, pasid, va, write, val);
+	if (event == SMMU_MODEL_MISS) {
+		mmap_read_lock(run->mm);
+		event = smmu_model_access(m, s, pasid, va, write, val);
+		mmap_read_unlock(run->mm);
+	}
+	return event ? -EFAULT : 0;
+}
+
+static const struct stlb_soak_ops soak_ops = {
+	.suite		= SOAK_SUITE,
+	.devices	= ARRAY_SIZE(soak_smmu),
+	.seconds	= 2,
+	.cpus		= &lab.cpus,
+	.bind		= soak_bind,
+	.unbind		= soak_unbind,
+	.access		= soak_access,
+};
+
+static void soak(struct kunit *test)
+{
+	struct cpumask cpus;
+	unsigned int i;
+
+	if (lab.skip)
+		kunit_skip(test, "%s", lab.skip);
+	cpumask_copy(&cpus, current->cpus_ptr);
+	set_cpus_allowed_ptr(current, &lab.cpus);
+	stlb_soak(test, &soak_ops);
+	set_cpus_allowed_ptr(current, &cpus);
+	for (i = 0; i < ARRAY_SIZE(soak_smmu); i++)
+		KUNIT_EXPECT_EQ_MSG(test, lab.smmu[soak_smmu[i]]->model.errors, 0,
+				    "%s", lab.smmu[soak_smmu[i]]->model.error);
+}
+
+static struct kunit_case soak_test_cases[] = {
+	KUNIT_CASE(soak),
+	{}
+};
+
+static struct kunit_suite soak_test_suite = {
+	.name		= SOAK_SUITE,
+	.suite_init	= smmu_suite_init,
+	.suite_exit	= smmu_suite_exit,
+	.test_cases	= soak_test_cases,
+};
+
+kunit_test_suites(&smmu_test_suite, &hang_test_suite, &soak_test_suite);

@@ -1,0 +1,1089 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A soak of secondary TLBs: threads upgrade, downgrade, unmap, map, move and zap
+ * memory of a process, which forks and exits, while devices read and write it and
+ * subscribers come and go. What each thread does is drawn from a seed, which is
+ * printed; how the threads meet is up to the machine.
+ *
+ * Memory is divided into slots, each a translation of some kind. One thread changes
+ * a slot, everybody accesses it. The slot says what may be done to it (@may, the
+ * VMA's rights) and what the page table is known to grant without a fault (@least).
+ * An access during which neither has changed must agree with both:
+ *
+ *   - Once the call that took a right away has returned, no access that needs it
+ *     gets through; and nothing is written any more to a page that was taken away,
+ *     nor to one that was write-protected. This the thread that did it sees, by
+ *     holding a reference to the page and looking at it later.
+ *   - Once an upgrade has returned, no access that it grants is refused.
+ *   - What is read was written to this slot, by the device or by the CPU, since it
+ *     got the page that it has.
+ *
+ * All other accesses ("raced") may go either way, and are what the rest is for. A
+ * device that makes no page request may also be refused while another's is answered
+ * for the same slot: a copy is made, or a huge page split.
+ */
+#include <linux/cpumask.h>
+#include <linux/delay.h>
+#include <linux/hugetlb.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/mman.h>
+#include <linux/moduleparam.h>
+#include <linux/prandom.h>
+#include <linux/random.h>
+#include <linux/rwsem.h>
+#include <linux/sched/mm.h>
+#include <linux/secondary_tlb_compat.h>
+#include <linux/secondary_tlb_kunit.h>
+#include <linux/secondary_tlb_soak.h>
+#include <linux/uaccess.h>
+#include <linux/unistd.h>
+
+static unsigned int seconds;
+module_param(seconds, uint, 0444);
+MODULE_PARM_DESC(seconds, "how long each soak takes; 0 for a few seconds");
+
+static unsigned int seed;
+module_param(seed, uint, 0444);
+MODULE_PARM_DESC(seed, "where all random numbers come from; 0 for a random one");
+
+#define SOAK_MUTATORS	2
+#define SOAK_ROUND	(4 * HZ)	/* the life of a process */
+#define SOAK_PROBES	3
+#define SOAK_REQUESTS	10	/* page requests that an access may take */
+
+/* The TLB that comes and goes is one device more. The last word is the CPU's. */
+#define SOAK_GUEST	STLB_SOAK_DEVICES
+#define SOAK_WORDS	(STLB_SOAK_DEVICES + 1)
+#define SOAK_CPU	15
+
+/*
+ * What is written: the slot and one more in the upper 8 bits, as no word may be 0;
+ * the device, or SOAK_CPU; and how often the slot got other pages, for the CPU, or
+ * how often the device wrote to it.
+ */
+#define SOAK_COUNT	0xfffff
+
+static u32 soak_stamp(unsigned int slot, unsigned int who, u32 count)
+{
+	return (slot + 1) << 24 | who << 20 | (count & SOAK_COUNT);
+}
+
+enum soak_right {
+	SOAK_NONE,
+	SOAK_READ,
+	SOAK_WRITE,
+};
+
+/**
+ * struct soak_kind - a kind of memory
+ * @level: what carries a translation
+ * @flags: of mmap()
+ * @nr: slots of it per mutator; 0 is one for the first mutator only
+ */
+struct soak_kind {
+	enum stlb_level level;
+	int flags;
+	unsigned int nr;
+};
+
+static const struct soak_kind soak_kinds[] = {
+	{ STLB_PTE,	 MAP_SHARED,			8 },
+	{ STLB_PTE,	 MAP_PRIVATE,			10 },
+	{ STLB_PMD,	 MAP_PRIVATE,			2 },	/* THP */
+	{ STLB_CONT_PTE, MAP_PRIVATE | MAP_HUGETLB,	1 },
+	{ STLB_CONT_PTE, MAP_SHARED | MAP_HUGETLB,	1 },
+	{ STLB_PMD,	 MAP_PRIVATE | MAP_HUGETLB,	0 },
+	{ STLB_CONT_PMD, MAP_SHARED | MAP_HUGETLB,	0 },
+};
+
+#define SOAK_SLOTS	64
+
+/**
+ * struct soak_seen - what a device knows of a word of its own
+ * @epoch_life: &soak_slot.life when an access was last undisturbed
+ * @from: the first of its writes that may be found there
+ * @raced: the first since then that may have arrived or not, or 0
+ */
+struct soak_seen {
+	u32 epoch_life;
+	u32 from;
+	u32 raced;
+};
+
+/**
+ * struct soak_held - pages that were taken away from a slot, or write-protected
+ * @page: references, NULL for none
+ * @word: what was in them when the call that did it had returned
+ */
+struct soak_held {
+	struct page *page[SOAK_PROBES];
+	u32 word[SOAK_PROBES][SOAK_WORDS];
+};
+
+/**
+ * struct soak_slot - memory that is changed as one
+ * @kind: what it is
+ * @size: bytes
+ * @place: two places for it, aligned to @size
+ * @probes: how many of its pages are looked at
+ * @epoch: odd while it is being changed; all that follows is written by its thread
+ *	only, or by the one that forks while that is kept out
+ * @va: where it is, or was
+ * @gone: where it was and nothing is now, or 0
+ * @may: what its VMA allows
+ * @least: what the page table does, at least
+ * @life: how often it got other pages
+ * @asked: page requests for it
+ * @answered: those that are over
+ * @held: what it has lost
+ */
+struct soak_slot {
+	const struct soak_kind *kind;
+	unsigned long size;
+	unsigned long place[2];
+	unsigned int probes;
+	u32 epoch;
+	unsigned long va;
+	unsigned long gone;
+	enum soak_right may;
+	enum soak_right least;
+	u32 life;
+	atomic_t asked;
+	atomic_t answered;
+	struct soak_held held;
+};
+
+struct soak_thread {
+	struct stlb_soak *soak;
+	struct task_struct *task;
+	struct rnd_state rnd;
+	unsigned int nr;
+	u64 done;
+	u64 raced;
+	u64 refused;
+};
+
+/**
+ * struct stlb_soak - a soak
+ * @run: the process
+ * @test: the case
+ * @ops: its devices
+ * @slot: the memory
+ * @first: the first slot of each mutator, and the end
+ * @seen: what devices know, by device, slot and probe; with the next number that a
+ *	write of theirs gets
+ * @next: see @seen
+ * @shared: what a child shares
+ * @settle: held for reading over a change, so that fork() has none beside it
+ * @asking: held for reading over a page request
+ * @dead: the process exits, and answers none any more
+ * @epoch: odd during a change to all slots
+ * @guest: the TLB that comes and goes
+ * @mutator: threads that change mappings
+ * @device: threads that access them
+ * @director: the test's thread
+ * @op: changes of each kind
+ * @stop: whether a violation was seen, or something that must not happen
+ * @broken: it is the latter
+ * @what: it in words
+ */
+struct stlb_soak {
+	struct stlb_run run;
+	struct kunit *test;
+	const struct stlb_soak_ops *ops;
+	struct soak_slot slot[SOAK_SLOTS];
+	unsigned int first[SOAK_MUTATORS + 1];
+	struct soak_seen seen[SOAK_WORDS][SOAK_SLOTS][SOAK_PROBES];
+	u32 next[SOAK_WORDS][SOAK_SLOTS];
+	struct soak_held shared[SOAK_SLOTS];
+	struct rw_semaphore settle;
+	struct rw_semaphore asking;
+	bool dead;
+	u32 epoch;
+	struct stlb_soft guest;
+	struct soak_thread mutator[SOAK_MUTATORS];
+	struct soak_thread device[STLB_SOAK_DEVICES];
+	struct soak_thread director;
+	atomic_t op[16];
+	atomic_t stop;
+	bool broken;
+	char what[160];
+};
+
+static u32 soak_random(struct soak_thread *t, u32 below)
+{
+	return prandom_u32_state(&t->rnd) % below;
+}
+
+/* The first thing that goes wrong is kept. */
+static __printf(3, 4) void soak_stop(struct stlb_soak *soak, bool broken,
+				     const char *fmt, ...)
+{
+	va_list args;
+
+	if (atomic_xchg(&soak->stop, 1))
+		return;
+	va_start(args, fmt);
+	vsnprintf(soak->what, sizeof(soak->what), fmt, args);
+	va_end(args);
+	WRITE_ONCE(soak->broken, broken);
+}
+
+static unsigned long soak_probe(const struct soak_slot *slot, unsigned int p)
+{
+	if (!p)
+		return 0;
+	return p == 1 ? slot->size / 2 : slot->size - PAGE_SIZE;
+}
+
+static const char *soak_name(const struct soak_slot *slot)
+{
+	static const char * const name[] = {
+		[STLB_PTE] = "pte", [STLB_CONT_PTE] = "cont_pte",
+		[STLB_PMD] = "pmd", [STLB_CONT_PMD] = "cont_pmd",
+		[STLB_PUD] = "pud",
+	};
+
+	return name[slot->kind->level];
+}
+
+/*
+ * The page that is mapped, if it is, with a reference. It may be replaced by a
+ * device's page request while we look, so look twice.
+ */
+static struct page *soak_get_page(struct mm_struct *mm, unsigned long va)
+{
+	struct stlb_leaf leaf, again;
+	struct page *page = NULL;
+
+	mmap_read_lock(mm);
+	stlb_walk(mm, va, &leaf);
+	if (!leaf.valid || is_zero_pfn(leaf.pfn))
+		goto unlock;
+	page = pfn_to_page(leaf.pfn + ((va - leaf.start) >> PAGE_SHIFT));
+	if (!get_page_unless_zero(compound_head(page))) {
+		page = NULL;
+		goto unlock;
+	}
+	stlb_walk(mm, va, &again);
+	if (!again.valid || again.start != leaf.start || again.pfn != leaf.pfn) {
+		put_page(page);
+		page = NULL;
+	}
+unlock:
+	mmap_read_unlock(mm);
+	return page;
+}
+
+static u32 soak_word(const struct page *page, unsigned int w)
+{
+	return READ_ONCE(((u32 *)page_address(page))[w]);
+}
+
+/* Before a right is taken away. */
+static void soak_hold(struct stlb_soak *soak, const struct soak_slot *slot,
+		      struct soak_held *held)
+{
+	unsigned int p;
+
+	for (p = 0; p < slot->probes; p++)
+		held->page[p] = soak_get_page(soak->run.mm,
+					      slot->va + soak_probe(slot, p));
+}
+
+/* When the call that does it has returned: from here on nothing changes. */
+static void soak_freeze(struct soak_held *held)
+{
+	unsigned int p, w;
+
+	for (p = 0; p < SOAK_PROBES; p++)
+		for (w = 0; held->page[p] && w < SOAK_WORDS; w++)
+			held->word[p][w] = soak_word(held->page[p], w);
+}
+
+static void soak_drop(struct stlb_soak *soak, const struct soak_slot *slot,
+		      struct soak_held *held)
+{
+	struct page *page;
+	unsigned int p, w;
+
+	for (p = 0; p < SOAK_PROBES; p++) {
+		page = held->page[p];
+		for (w = 0; page && w < SOAK_WORDS; w++)
+			if (soak_word(page, w) != held->word[p][w])
+				soak_stop(soak, false,
+					  "device %u has written to a %s page that was taken away or write-protected",
+					  w, soak_name(slot));
+		if (page)
+			put_page(page);
+		held->page[p] = NULL;
+	}
+}
+
+/*
+ * A page that got other contents: each device finds the CPU's stamp in its word.
+ * Also the way to make an entry writable, and to be sure of it.
+ */
+static bool soak_write(struct stlb_soak *soak, struct soak_slot *slot, bool all)
+{
+	u32 val = soak_stamp(slot - soak->slot, SOAK_CPU, slot->life);
+	unsigned int p, w;
+	u32 __user *word;
+
+	for (p = 0; p < slot->probes; p++) {
+		word = (u32 __user *)(slot->va + soak_probe(slot, p));
+		for (w = 0; all && w < SOAK_WORDS; w++)
+			if (put_user(val, word + w))
+				return false;
+		if (put_user(val, word + SOAK_CPU))
+			return false;
+	}
+	slot->least = SOAK_WRITE;
+	return true;
+}
+
+static bool soak_read(struct soak_slot *slot)
+{
+	unsigned int p;
+	u32 val;
+
+	for (p = 0; p < slot->probes; p++)
+		if (get_user(val, (u32 __user *)(slot->va + soak_probe(slot, p))))
+			return false;
+	slot->least = max(slot->least, SOAK_READ);
+	return true;
+}
+
+/*
+ * The changes. Each returns 0, or an error that no such call may have. They are
+ * made with @epoch odd.
+ */
+static long soak_map(struct stlb_soak *soak, struct soak_thread *t,
+		     struct soak_slot *slot)
+{
+	int flags = slot->kind->flags | MAP_ANONYMOUS | MAP_FIXED;
+	long ret;
+
+	if (flags & MAP_HUGETLB)
+		flags |= ilog2(slot->size) << MAP_HUGE_SHIFT;
+	slot->va = slot->place[soak_random(t, 2)];
+	slot->gone = 0;
+	slot->life++;
+	ret = stlb_syscall(__NR_mmap, slot->va, slot->size,
+			   PROT_READ | PROT_WRITE, flags);
+	/* A page of a huge mapping that has gone may have a user left. */
+	if (ret == -ENOMEM && flags & MAP_HUGETLB)
+		return 0;
+	if (ret != slot->va)
+		return ret;
+	if (slot->kind->level == STLB_PMD && !(flags & MAP_HUGETLB))
+		stlb_syscall(__NR_madvise, slot->va, slot->size, MADV_HUGEPAGE, 0);
+	slot->may = SOAK_WRITE;
+	if (!soak_write(soak, slot, true))
+		return -EFAULT;
+	/* It shall be the threads that change it, and nobody else. */
+	if (slot->kind->level == STLB_PMD && !(flags & MAP_HUGETLB))
+		stlb_syscall(__NR_madvise, slot->va, slot->size, MADV_NOHUGEPAGE, 0);
+	return 0;
+}
+
+static long soak_unmap(struct stlb_soak *soak, struct soak_thread *t,
+		       struct soak_slot *slot)
+{
+	long ret;
+
+	soak_hold(soak, slot, &slot->held);
+	ret = stlb_syscall(__NR_munmap, slot->va, slot->size, 0, 0);
+	soak_freeze(&slot->held);
+	slot->may = SOAK_NONE;
+	slot->least = SOAK_NONE;
+	return ret;
+}
+
+static long soak_store(struct stlb_soak *soak, struct soak_thread *t,
+		       struct soak_slot *slot)
+{
+	return soak_write(soak, slot, false) ? 0 : -EFAULT;
+}
+
+static long soak_load(struct stlb_soak *soak, struct soak_thread *t,
+		      struct soak_slot *slot)
+{
+	return soak_read(slot) ? 0 : -EFAULT;
+}
+
+static long soak_protect(struct stlb_soak *soak, struct soak_thread *t,
+			 struct soak_slot *slot)
+{
+	long ret;
+
+	soak_hold(soak, slot, &slot->held);
+	ret = stlb_syscall(__NR_mprotect, slot->va, slot->size, PROT_READ, 0);
+	soak_freeze(&slot->held);
+	slot->may = SOAK_READ;
+	slot->least = min(slot->least, SOAK_READ);
+	return ret;
+}
+
+static long soak_unprotect(struct stlb_soak *soak, struct soak_thread *t,
+			   struct soak_slot *slot)
+{
+	slot->may = SOAK_WRITE;
+	return stlb_syscall(__NR_mprotect, slot->va, slot->size,
+			    PROT_READ | PROT_WRITE, 0);
+}
+
+/* Private memory is new then; shared memory has the page that it had, but clean. */
+static long soak_zap(struct stlb_soak *soak, struct soak_thread *t,
+		     struct soak_slot *slot)
+{
+	bool private = slot->kind->flags & MAP_PRIVATE;
+	long ret;
+
+	if (private)
+		soak_hold(soak, slot, &slot->held);
+	ret = stlb_syscall(__NR_madvise, slot->va, slot->size, MADV_DONTNEED, 0);
+	if (private)
+		soak_freeze(&slot->held);
+	slot->least = SOAK_NONE;
+	if (ret)
+		return ret;
+	if (!private)
+		return soak_read(slot) ? 0 : -EFAULT;
+	slot->life++;
+	return soak_write(soak, slot, true) ? 0 : -EFAULT;
+}
+
+static long soak_free(struct stlb_soak *soak, struct soak_thread *t,
+		      struct soak_slot *slot)
+{
+	long ret = stlb_syscall(__NR_madvise, slot->va, slot->size, MADV_FREE, 0);
+
+	/* Clean, and old: to be read before anybody else can. */
+	slot->least = SOAK_NONE;
+	return ret ?: soak_read(slot) ? 0 : -EFAULT;
+}
+
+static long soak_move(struct stlb_soak *soak, struct soak_thread *t,
+		      struct soak_slot *slot)
+{
+	unsigned long to = slot->place[slot->va == slot->place[0]];
+	long ret = stlb_mremap_to(slot->va, slot->size, to);
+
+	if (ret != to)
+		return ret;
+	slot->gone = slot->va;
+	slot->va = to;
+	slot->least = min(slot->least, SOAK_READ);
+	return 0;
+}
+
+/**
+ * struct soak_op - a change
+ * @name: what to call it
+ * @fn: makes it
+ * @may: rights that the slot must have
+ * @kinds: MAP_xxx that its memory must have, or 0
+ * @not: MAP_xxx that it must not have
+ * @weight: how often
+ */
+struct soak_op {
+	const char *name;
+	long (*fn)(struct stlb_soak *soak, struct soak_thread *t,
+		   struct soak_slot *slot);
+	enum soak_right may[2];
+	int kinds;
+	int not;
+	unsigned int weight;
+};
+
+static const struct soak_op soak_ops[] = {
+	{ "map",	soak_map,	{ SOAK_NONE, SOAK_NONE },   0, 0, 8 },
+	{ "unmap",	soak_unmap,	{ SOAK_READ, SOAK_WRITE },  0, 0, 2 },
+	{ "upgrade",	soak_store,	{ SOAK_WRITE, SOAK_WRITE }, 0, 0, 8 },
+	{ "load",	soak_load,	{ SOAK_READ, SOAK_WRITE },  0, 0, 1 },
+	{ "protect",	soak_protect,	{ SOAK_WRITE, SOAK_WRITE }, 0, 0, 4 },
+	{ "unprotect",	soak_unprotect,	{ SOAK_READ, SOAK_READ },   0, 0, 8 },
+	{ "zap",	soak_zap,	{ SOAK_WRITE, SOAK_WRITE }, 0, 0, 3 },
+	{ "free",	soak_free,	{ SOAK_WRITE, SOAK_WRITE },
+	  MAP_PRIVATE, MAP_HUGETLB, 3 },
+	{ "move",	soak_move,	{ SOAK_READ, SOAK_WRITE },  0, 0, 2 },
+};
+
+#define SOAK_FORKS	ARRAY_SIZE(soak_ops)
+#define SOAK_GUESTS	(SOAK_FORKS + 1)
+#define SOAK_EXITS	(SOAK_FORKS + 2)
+
+static unsigned int soak_weight(const struct soak_op *op,
+				const struct soak_slot *slot)
+{
+	int flags = slot->kind->flags;
+
+	if ((slot->may != op->may[0] && slot->may != op->may[1]) ||
+	    (op->kinds & flags) != op->kinds || op->not & flags)
+		return 0;
+	return op->weight;
+}
+
+static const struct soak_op *soak_choose(struct soak_thread *t,
+					 const struct soak_slot *slot)
+{
+	const struct soak_op *op;
+	unsigned int sum = 0, at;
+
+	for (op = soak_ops; op < soak_ops + ARRAY_SIZE(soak_ops); op++)
+		sum += soak_weight(op, slot);
+	at = soak_random(t, sum);
+	for (op = soak_ops; at >= soak_weight(op, slot); op++)
+		at -= soak_weight(op, slot);
+	return op;
+}
+
+/* Whoever reads an even epoch, and the same later, has seen nothing in between. */
+static void soak_begin(u32 *epoch)
+{
+	WRITE_ONCE(*epoch, *epoch + 1);
+	/* Before what is changed: pairs with soak_disturbed(). */
+	smp_wmb();
+}
+
+static void soak_end(u32 *epoch)
+{
+	/* After what was changed: pairs with soak_look(). */
+	smp_store_release(epoch, *epoch + 1);
+}
+
+static int soak_mutate(void *data)
+{
+	struct soak_thread *t = data;
+	struct stlb_soak *soak = t->soak;
+	unsigned int first = soak->first[t->nr];
+	unsigned int nr = soak->first[t->nr + 1] - first;
+	struct mm_struct *mm = soak->run.mm;
+	const struct soak_op *op;
+	struct soak_slot *slot;
+	long ret;
+
+	kthread_use_mm(mm);
+	while (!kthread_should_stop()) {
+		slot = soak->slot + first + soak_random(t, nr);
+		down_read(&soak->settle);
+		op = soak_choose(t, slot);
+		soak_begin(&slot->epoch);
+		soak_drop(soak, slot, &slot->held);
+		ret = op->fn(soak, t, slot);
+		soak_end(&slot->epoch);
+		up_read(&soak->settle);
+		if (ret)
+			soak_stop(soak, true, "%s of a %s slot: error %ld",
+				  op->name, soak_name(slot), ret);
+		atomic_inc(&soak->op[op - soak_ops]);
+		t->done++;
+		if (soak->ops->pace)
+			msleep(soak->ops->pace);
+		cond_resched();
+		while (atomic_read(&soak->stop) && !kthread_should_stop())
+			usleep_range(1000, 2000);
+	}
+	kthread_unuse_mm(mm);
+	return 0;
+}
+
+/* What a device knew of a slot when it began. */
+struct soak_look {
+	u32 epoch;
+	u32 all;
+	unsigned long va;
+	unsigned long gone;
+	enum soak_right may;
+	enum soak_right least;
+	u32 life;
+	int asked;
+	int answered;
+};
+
+static void soak_look(const struct stlb_soak *soak, const struct soak_slot *slot,
+		      struct soak_look *look)
+{
+	/* Before what they are for: pairs with soak_end(). */
+	look->all = smp_load_acquire(&soak->epoch);
+	/* As above. */
+	look->epoch = smp_load_acquire(&slot->epoch);
+	look->va = READ_ONCE(slot->va);
+	look->gone = READ_ONCE(slot->gone);
+	look->may = READ_ONCE(slot->may);
+	look->least = READ_ONCE(slot->least);
+	look->life = READ_ONCE(slot->life);
+	look->answered = atomic_read(&slot->answered);
+	/* In this order, so that what is under way is not missed. */
+	smp_rmb();
+	look->asked = atomic_read(&slot->asked);
+	/* Before the access: pairs with that in soak_disturbed(). */
+	smp_mb();
+}
+
+static bool soak_disturbed(const struct stlb_soak *soak,
+			   const struct soak_slot *slot,
+			   const struct soak_look *look)
+{
+	/* After the access, and after what was looked at. */
+	smp_mb();
+	return look->all & 1 || look->epoch & 1 ||
+	       READ_ONCE(soak->epoch) != look->all ||
+	       READ_ONCE(slot->epoch) != look->epoch;
+}
+
+static int soak_try(struct stlb_soak *soak, unsigned int dev, unsigned long va,
+		    bool write, u32 *val)
+{
+	if (dev == SOAK_GUEST)
+		return stlb_soft_access_once(&soak->guest, va, write, val);
+	return soak->ops->access(&soak->run, dev, va, write, val);
+}
+
+/* A process that exits answers no page requests, nor is it kept from exiting. */
+static int soak_ask(struct stlb_soak *soak, struct soak_slot *slot,
+		    unsigned long va, bool write)
+{
+	int ret = -EFAULT;
+
+	down_read(&soak->asking);
+	atomic_inc(&slot->asked);
+	if (!soak->dead)
+		ret = stlb_page_request(soak->run.mm, va, write);
+	atomic_inc(&slot->answered);
+	up_read(&soak->asking);
+	return ret;
+}
+
+/* Is what a device has read what it may find? */
+static bool soak_sound(const struct soak_seen *seen, unsigned int slot,
+		       unsigned int dev, u32 life, u32 val)
+{
+	if (val == soak_stamp(slot, SOAK_CPU, life))
+		return true;
+	return val >> 20 == soak_stamp(slot, dev, 0) >> 20 && seen->from &&
+	       (val & SOAK_COUNT) >= seen->from;
+}
+
+/* One access by device @dev, and whether it is as it must be. */
+static void soak_access(struct soak_thread *t, unsigned int dev)
+{
+	struct stlb_soak *soak = t->soak;
+	unsigned int nr = soak_random(t, soak->first[SOAK_MUTATORS]);
+	struct soak_slot *slot = soak->slot + nr;
+	unsigned int p = soak_random(t, slot->probes);
+	struct soak_seen *seen = &soak->seen[dev][nr][p];
+	bool write = soak_random(t, 2), ask = soak_random(t, 2);
+	struct soak_look look;
+	unsigned int requests;
+	bool ghost;
+	int ret;
+	u32 val = 0, count = 0;
+	unsigned long va;
+
+	soak_look(soak, slot, &look);
+	ghost = look.gone && !soak_random(t, 4);
+	va = (ghost ? look.gone : look.va) + soak_probe(slot, p) + dev * sizeof(val);
+	if (write) {
+		count = ++soak->next[dev][nr];
+		val = soak_stamp(nr, dev, count);
+	}
+
+	for (requests = 0; ; requests++) {
+		ret = soak_try(soak, dev, va, write, &val);
+		if (ret != -EFAULT || !ask || requests == SOAK_REQUESTS ||
+		    soak_ask(soak, slot, va, write))
+			break;
+	}
+	t->done++;
+	if (ret && ret != -EFAULT)
+		soak_stop(soak, true, "device %u: error %d", dev, ret);
+
+	if (soak_disturbed(soak, slot, &look)) {
+		t->raced++;
+		if (write && !seen->raced)
+			seen->raced = count;
+		return;
+	}
+
+	if (ghost)
+		look.may = SOAK_NONE;
+	if (ghost || look.asked != look.answered ||
+	    atomic_read(&slot->asked) != look.asked)
+		look.least = SOAK_NONE;
+	if (ret) {
+		t->refused++;
+		if ((ask ? look.may : look.least) >= (write ? SOAK_WRITE : SOAK_READ))
+			soak_stop(soak, false,
+				  "device %u may not %s a %s slot (0x%lx), after %u page requests",
+				  dev, write ? "write" : "read", soak_name(slot),
+				  va, requests);
+	} else if (look.may < (write ? SOAK_WRITE : SOAK_READ)) {
+		soak_stop(soak, false, "device %u %s a %s slot (0x%lx) that %s",
+			  dev, write ? "writes" : "reads", soak_name(slot), va,
+			  ghost ? "has moved" : "does not allow it");
+	}
+	if (ghost)
+		return;
+
+	/* What was written before the slot got other pages is not in them. */
+	if (seen->epoch_life != look.life) {
+		seen->epoch_life = look.life;
+		seen->from = seen->raced;
+	}
+	if (!seen->from)
+		seen->from = seen->raced;
+	seen->raced = 0;
+	if (!ret && write)
+		seen->from = count;
+	if (!ret && !write && !soak_sound(seen, nr, dev, look.life, val))
+		soak_stop(soak, false,
+			  "device %u reads 0x%08x from slot %u (%s), from before life %u",
+			  dev, val, nr, soak_name(slot), look.life);
+}
+
+static int soak_device(void *data)
+{
+	struct soak_thread *t = data;
+
+	while (!kthread_should_stop()) {
+		if (atomic_read(&t->soak->stop))
+			usleep_range(1000, 2000);
+		else
+			soak_access(t, t->nr);
+		/* There may be fewer CPUs than threads, and changes matter more. */
+		usleep_range(50, 100);
+	}
+	return 0;
+}
+
+static void soak_start(struct stlb_soak *soak, struct soak_thread *t,
+		       int (*fn)(void *data), const char *name)
+{
+	struct task_struct *task = kthread_create(fn, t, "%s", name);
+
+	if (IS_ERR(task)) {
+		soak_stop(soak, true, "no thread: error %ld", PTR_ERR(task));
+		return;
+	}
+	if (soak->ops->cpus)
+		set_cpus_allowed_ptr(task, soak->ops->cpus);
+	t->task = task;
+	wake_up_process(task);
+}
+
+static void soak_join(struct soak_thread *t)
+{
+	if (t->task)
+		kthread_stop(t->task);
+	t->task = NULL;
+}
+
+/* A process and its memory, of which nothing is mapped yet. */
+static bool soak_lay_out(struct stlb_soak *soak)
+{
+	unsigned int k, m, i, n = 0;
+	const struct soak_kind *kind;
+	struct soak_slot *slot;
+	unsigned long size, room;
+
+	for (m = 0; m < SOAK_MUTATORS; m++) {
+		soak->first[m] = n;
+		for (k = 0; k < ARRAY_SIZE(soak_kinds); k++) {
+			kind = soak_kinds + k;
+			size = stlb_level_size(kind->level);
+			if (kind->flags & MAP_HUGETLB ?
+			    !size_to_hstate(size) ||
+			    !size_to_hstate(size)->nr_huge_pages :
+			    kind->level == STLB_PMD && size > SZ_32M)
+				continue;
+			for (i = 0; i < (kind->nr ?: !m); i++) {
+				slot = soak->slot + n++;
+				*slot = (struct soak_slot){
+					.kind	= kind,
+					.size	= size,
+					.probes	= size == PAGE_SIZE ? 1 : SOAK_PROBES,
+				};
+				room = stlb_syscall(__NR_mmap, 0, 4 * size, PROT_NONE,
+						    MAP_PRIVATE | MAP_ANONYMOUS |
+						    MAP_NORESERVE);
+				if (IS_ERR_VALUE(room))
+					return false;
+				slot->place[0] = ALIGN(room, size);
+				slot->place[1] = slot->place[0] + 2 * size;
+				slot->va = slot->place[0];
+			}
+		}
+	}
+	soak->first[m] = n;
+	return true;
+}
+
+/*
+ * While the child has the pages, too, neither the parent nor its devices may write
+ * to them: the child would see it.
+ */
+static int soak_child_lives(struct stlb_run *run)
+{
+	struct stlb_soak *soak = container_of(run, struct stlb_soak, run);
+	struct soak_slot *slot;
+	unsigned int i;
+
+	for (i = 0; i < soak->first[SOAK_MUTATORS]; i++) {
+		slot = soak->slot + i;
+		if (slot->kind->flags & MAP_SHARED)
+			continue;
+		soak_freeze(&soak->shared[i]);
+		slot->least = min(slot->least, SOAK_READ);
+	}
+	soak_end(&soak->epoch);
+	up_write(&soak->settle);
+	usleep_range(1000, 20000);
+	down_write(&soak->settle);
+	for (i = 0; i < soak->first[SOAK_MUTATORS]; i++) {
+		slot = soak->slot + i;
+		soak_drop(soak, slot, &soak->shared[i]);
+	}
+	up_write(&soak->settle);
+	return 0;
+}
+
+static void soak_fork(struct stlb_soak *soak)
+{
+	struct soak_slot *slot;
+	unsigned int i;
+
+	down_write(&soak->settle);
+	soak_begin(&soak->epoch);
+	for (i = 0; i < soak->first[SOAK_MUTATORS]; i++) {
+		slot = soak->slot + i;
+		/* A hugetlb page that has one user more has no copy to spare. */
+		if (slot->kind->flags & (MAP_SHARED | MAP_HUGETLB) ||
+		    slot->may == SOAK_NONE)
+			continue;
+		soak_hold(soak, slot, &soak->shared[i]);
+	}
+	if (__stlb_fork(&soak->run, soak_child_lives))
+		soak_stop(soak, true, "fork failed");
+	atomic_inc(&soak->op[SOAK_FORKS]);
+}
+
+/* A TLB that comes amid all this, is used, and goes. */
+static void soak_come_and_go(struct stlb_soak *soak)
+{
+	unsigned int i;
+
+	if (stlb_soft_register(&soak->guest, soak->run.mm)) {
+		soak_stop(soak, true, "no subscription");
+		return;
+	}
+	for (i = 0; i < 40 && !atomic_read(&soak->stop); i++) {
+		soak_access(&soak->director, SOAK_GUEST);
+		cond_resched();
+	}
+	stlb_soft_unregister(&soak->guest);
+	atomic_inc(&soak->op[SOAK_GUESTS]);
+}
+
+/* The process exits under the eyes of its devices. */
+static void soak_exit(struct stlb_soak *soak)
+{
+	struct soak_slot *slot;
+	unsigned int i;
+
+	soak_begin(&soak->epoch);
+	for (i = 0; i < soak->first[SOAK_MUTATORS]; i++) {
+		slot = soak->slot + i;
+		soak_drop(soak, slot, &slot->held);
+		if (slot->may != SOAK_NONE)
+			soak_hold(soak, slot, &slot->held);
+	}
+	down_write(&soak->asking);
+	soak->dead = true;
+	up_write(&soak->asking);
+	stlb_run_exit_mm(&soak->run);
+	for (i = 0; i < soak->first[SOAK_MUTATORS]; i++) {
+		slot = soak->slot + i;
+		soak_freeze(&slot->held);
+		slot->may = SOAK_NONE;
+		slot->least = SOAK_NONE;
+	}
+	soak_end(&soak->epoch);
+	atomic_inc(&soak->op[SOAK_EXITS]);
+	msleep(soak->ops->pace ? 500 : 20);
+	for (i = 0; i < soak->first[SOAK_MUTATORS]; i++)
+		soak_drop(soak, soak->slot + i, &soak->slot[i].held);
+}
+
+static void soak_round(struct stlb_soak *soak, unsigned long end)
+{
+	const struct stlb_soak_ops *ops = soak->ops;
+	struct soak_thread *director = &soak->director;
+	unsigned int i;
+	int ret;
+
+	stlb_run_init(&soak->run, soak->test);
+	memset(soak->seen, 0, sizeof(soak->seen));
+	memset(soak->next, 0, sizeof(soak->next));
+	soak->dead = false;
+	ret = soak_lay_out(soak) ? ops->bind(&soak->run) : -ENOMEM;
+	if (ret)
+		soak_stop(soak, true, "devices cannot be bound: error %d", ret);
+
+	for (i = 0; i < SOAK_MUTATORS && !ret; i++)
+		soak_start(soak, &soak->mutator[i], soak_mutate, "soak_mutator");
+	for (i = 0; i < ops->devices && !ret; i++)
+		soak_start(soak, &soak->device[i], soak_device, "soak_device");
+
+	end = time_before(end, jiffies + SOAK_ROUND) ? end : jiffies + SOAK_ROUND;
+	while (time_before(jiffies, end) && !atomic_read(&soak->stop)) {
+		msleep(soak_random(director, 60) + 50 * ops->pace);
+		if (soak_random(director, 2))
+			soak_fork(soak);
+		else
+			soak_come_and_go(soak);
+	}
+
+	for (i = 0; i < SOAK_MUTATORS; i++)
+		soak_join(&soak->mutator[i]);
+	soak_exit(soak);
+	for (i = 0; i < ops->devices; i++)
+		soak_join(&soak->device[i]);
+	ops->unbind(&soak->run);
+	stlb_run_exit(&soak->run);
+}
+
+/**
+ * stlb_soak() - what a case of a soak suite does
+ * @test: the case
+ * @ops: the devices
+ *
+ * For as long as the parameter secondary_tlb_soak.seconds says, with
+ * secondary_tlb_soak.seed. Ends at the first access that is not as it must be, with
+ * the verdict "stale".
+ *
+ * Context: may sleep; the test's thread has no address space of its own.
+ */
+void stlb_soak(struct kunit *test, const struct stlb_soak_ops *ops)
+{
+	unsigned int s = seed ?: get_random_u32(), i;
+	u64 changes = 0, accesses = 0, raced = 0, refused = 0;
+	unsigned long start = jiffies, end, ms;
+	struct stlb_soak *soak;
+
+	soak = kunit_kzalloc(test, sizeof(*soak), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, soak);
+	soak->test = test;
+	soak->ops = ops;
+	init_rwsem(&soak->settle);
+	init_rwsem(&soak->asking);
+	pr_info("stlb: soak: %s: secondary_tlb_soak.seed=%u\n", ops->suite, s);
+
+	for (i = 0; i < SOAK_MUTATORS; i++) {
+		soak->mutator[i].soak = soak;
+		soak->mutator[i].nr = i;
+		prandom_seed_state(&soak->mutator[i].rnd, s + i);
+	}
+	for (i = 0; i < ops->devices; i++) {
+		soak->device[i].soak = soak;
+		soak->device[i].nr = i;
+		prandom_seed_state(&soak->device[i].rnd, s + 100 + i);
+	}
+	soak->director.soak = soak;
+	prandom_seed_state(&soak->director.rnd, s + 1000);
+
+	end = start + (seconds ?: ops->seconds) * HZ;
+	do {
+		soak_round(soak, end);
+	} while (!atomic_read(&soak->stop) && time_before(jiffies, end));
+	ms = jiffies_to_msecs(jiffies - start) ?: 1;
+
+	for (i = 0; i < SOAK_MUTATORS; i++)
+		changes += soak->mutator[i].done;
+	for (i = 0; i < ops->devices; i++) {
+		accesses += soak->device[i].done;
+		raced += soak->device[i].raced;
+		refused += soak->device[i].refused;
+	}
+	accesses += soak->director.done;
+	raced += soak->director.raced;
+	refused += soak->director.refused;
+	for (i = 0; i < ARRAY_SIZE(soak_ops); i++)
+		pr_info("stlb: soak: %s: op %s %d\n", ops->suite, soak_ops[i].name,
+			atomic_read(&soak->op[i]));
+	pr_info("stlb: soak: %s: op fork %d\n", ops->suite,
+		atomic_read(&soak->op[SOAK_FORKS]));
+	pr_info("stlb: soak: %s: op subscriber %d\n", ops->suite,
+		atomic_read(&soak->op[SOAK_GUESTS]));
+	pr_info("stlb: soak: %s: op exit %d\n", ops->suite,
+		atomic_read(&soak->op[SOAK_EXITS]));
+	pr_info("stlb: soak: %s: total %lu ms %llu changes %llu accesses %llu raced %llu refused\n",
+		ops->suite, ms, changes, accesses, raced, refused);
+
+	/* A soak in which devices did nothing, or met nothing, has shown nothing. */
+	KUNIT_EXPECT_FALSE_MSG(test, soak->broken, "%s", soak->what);
+	KUNIT_EXPECT_GT(test, changes, 0ULL);
+	KUNIT_EXPECT_GT(test, accesses, raced);
+	stlb_verdict(test, ops->suite, atomic_read(&soak->stop) && !soak->broken,
+		     "%llu changes, %llu accesses: %s", changes, accesses,
+		     soak->what[0] ? soak->what : "as they must be");
+}
+
+/* Devices that are TLBs in software: one that walks when asked, one that is eager. */
+#define SOAK_SOFT	3
+
+static struct stlb_soft soak_soft[SOAK_SOFT];
+
+static int soak_soft_bind(struct stlb_run *run)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < SOAK_SOFT && !ret; i++) {
+		ret = stlb_soft_register(&soak_soft[i], run->mm);
+		soak_soft[i].eager = i == 1;
+	}
+	return ret;
+}
+
+static void soak_soft_unbind(struct stlb_run *run)
+{
+	unsigned int i;
+
+	for (i = 0; i < SOAK_SOFT; i++)
+		stlb_soft_unregister(&soak_soft[i]);
+}
+
+static int soak_soft_access(struct stlb_run *run, unsigned int dev,
+			    unsigned long va, bool write, u32 *val)
+{
+	return stlb_soft_access_once(&soak_soft[dev], va, write, val);
+}
+
+static const struct stlb_soak_ops soak_soft_ops = {
+	.suite		= "stlb_soak_soft",
+	.devices	= SOAK_SOFT,
+	.seconds	= 2,
+	.bind		= soak_soft_bind,
+	.unbind		= soak_soft_unbind,
+	.access		= soak_soft_access,
+};
+
+static void soak(struct kunit *test)
+{
+	stlb_soak(test, &soak_soft_ops);
+}
+
+static struct kunit_case soak_test_cases[] = {
+	KUNIT_CASE(soak),
+	{}
+};
+
+static struct kunit_suite soak_test_suite = {
+	.name		= "stlb_soak_soft",
+	.test_cases	= soak_test_cases,
+};
+
+kunit_test_suite(soak_test_suite);
