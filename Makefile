@@ -68,6 +68,6 @@ help:
 #help# BASE=6.1      the base kernel, one of the directories of patches/
 #help# KDIR=/path    take the base from this kernel tree, which is not written to
 #help# V=1           show the output of every step (it is in build/BASE/logs anyway)
-#help# TIMEOUT=300   seconds after which a kernel counts as hung
+#help# TIMEOUT=900   seconds after which a kernel counts as hung
 #help# SOAK_S=600    seconds for make soak; SEED=n for the numbers of an earlier one
 #help# KERNELS="a b" the kernels of make check-debug, by their files in debug/

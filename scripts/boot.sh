@@ -8,7 +8,7 @@
 # shellcheck disable=SC2034
 {
 TIMEOUT=${TIMEOUT:-900}		# seconds for a boot: no boot takes that long that ends
-HANG_TIMEOUT=60			# the same with a case that may hang, at most
+HANG_TIMEOUT=240			# the same with a case that may hang, at most
 SUITES='secondary_tlb_*'	# these do not mind what else the machine does
 ALONE=smmuv3_sva		# CPUs wait for each other with interrupts off
 DMA=smmuv3_edu			# a device, whose 100 ms for a transfer cost nothing

@@ -502,7 +502,7 @@ static const struct soak_op soak_ops[] = {
 	{ "map",	soak_map,	{ SOAK_NONE, SOAK_NONE },   0, 0, 8 },
 	{ "unmap",	soak_unmap,	{ SOAK_READ, SOAK_WRITE },  0, 0, 2 },
 	{ "upgrade",	soak_store,	{ SOAK_WRITE, SOAK_WRITE }, 0, 0, 8 },
-	{ "load",	soak_load,	{ SOAK_READ, SOAK_WRITE },  0, 0, 1 },
+	{ "load",	soak_load,	{ SOAK_READ, SOAK_WRITE },  0, 0, 2 },
 	{ "protect",	soak_protect,	{ SOAK_WRITE, SOAK_WRITE }, 0, 0, 4 },
 	{ "unprotect",	soak_unprotect,	{ SOAK_READ, SOAK_READ },   0, 0, 8 },
 	{ "zap",	soak_zap,	{ SOAK_WRITE, SOAK_WRITE }, 0, 0, 3 },
@@ -781,41 +781,56 @@ static void soak_join(struct soak_thread *t)
 	t->task = NULL;
 }
 
-/* A process and its memory, of which nothing is mapped yet. */
+/*
+ * Whether there are pages for one slot more: the one that is mapped and the one that
+ * it has just lost, and for private memory also the child's and a copy. Huge ones
+ * would spend the time on clearing them.
+ */
+static bool soak_has_pages(const struct soak_kind *kind, unsigned int *used)
+{
+	unsigned long size = stlb_level_size(kind->level);
+	struct hstate *h = size_to_hstate(size);
+
+	if (size > SZ_32M)
+		return false;
+	if (!(kind->flags & MAP_HUGETLB))
+		return true;
+	used[kind->level] += kind->flags & MAP_PRIVATE ? 4 : 2;
+	return h && used[kind->level] <= h->nr_huge_pages;
+}
+
+/* Two places with room around them, of which nothing is mapped yet. */
+static bool soak_place(struct soak_slot *slot, const struct soak_kind *kind)
+{
+	unsigned long size = stlb_level_size(kind->level);
+	long room = stlb_syscall(__NR_mmap, 0, 4 * size, PROT_NONE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+
+	if (IS_ERR_VALUE(room))
+		return false;
+	*slot = (struct soak_slot){
+		.kind	= kind,
+		.size	= size,
+		.probes	= size == PAGE_SIZE ? 1 : SOAK_PROBES,
+		.place	= { ALIGN(room, size), ALIGN(room, size) + 2 * size },
+	};
+	slot->va = slot->place[0];
+	return true;
+}
+
 static bool soak_lay_out(struct stlb_soak *soak)
 {
-	unsigned int k, m, i, n = 0;
+	unsigned int used[STLB_PUD + 1] = {};
 	const struct soak_kind *kind;
-	struct soak_slot *slot;
-	unsigned long size, room;
+	unsigned int m, i, n = 0;
 
 	for (m = 0; m < SOAK_MUTATORS; m++) {
 		soak->first[m] = n;
-		for (k = 0; k < ARRAY_SIZE(soak_kinds); k++) {
-			kind = soak_kinds + k;
-			size = stlb_level_size(kind->level);
-			if (kind->flags & MAP_HUGETLB ?
-			    !size_to_hstate(size) ||
-			    !size_to_hstate(size)->nr_huge_pages :
-			    kind->level == STLB_PMD && size > SZ_32M)
-				continue;
-			for (i = 0; i < (kind->nr ?: !m); i++) {
-				slot = soak->slot + n++;
-				*slot = (struct soak_slot){
-					.kind	= kind,
-					.size	= size,
-					.probes	= size == PAGE_SIZE ? 1 : SOAK_PROBES,
-				};
-				room = stlb_syscall(__NR_mmap, 0, 4 * size, PROT_NONE,
-						    MAP_PRIVATE | MAP_ANONYMOUS |
-						    MAP_NORESERVE);
-				if (IS_ERR_VALUE(room))
+		for (kind = soak_kinds; kind < soak_kinds + ARRAY_SIZE(soak_kinds); kind++)
+			for (i = 0; i < (kind->nr ?: !m); i++)
+				if (soak_has_pages(kind, used) &&
+				    !soak_place(&soak->slot[n++], kind))
 					return false;
-				slot->place[0] = ALIGN(room, size);
-				slot->place[1] = slot->place[0] + 2 * size;
-				slot->va = slot->place[0];
-			}
-		}
 	}
 	soak->first[m] = n;
 	return true;
