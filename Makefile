@@ -61,7 +61,7 @@ help:
 #help#               new files of this repository
 #help# make kunit    build both kernels and run the suites on them
 #help# make soak     change mappings while devices access them, for SOAK_S seconds
-#help# make check-debug  the suites on kernels with lockdep, KASAN, KCSAN and 64K pages
+#help# make check-debug  the suites on kernels with KASAN, KCSAN, and 64K pages
 #help# make bench    what it costs: instructions per fault, commands, size
 #help# make clean    remove build/
 #help#

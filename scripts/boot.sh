@@ -15,6 +15,7 @@ DMA=smmuv3_edu			# a device, whose 100 ms for a transfer cost nothing
 # One CPU plays the SMMU, and three others race.
 QEMU_ARGS="-machine iommu=smmuv3,gic-version=3 -cpu cortex-a57 -smp 4 -m 4G"
 DMA_ARGS="-smp 1 -icount shift=0,sleep=off -device edu,dma_mask=0xffffffffffff"
+EDUS=$(printf -- '-device edu,dma_mask=0xffffffffffff %.0s' {1..8})
 HD=smmuv3_hd			# the same, with a CPU that dirties pages on its own
 # A page of each size, and one for the copy; a panic ends the machine.
 KERNEL_ARGS=(panic=-1 hugepagesz=64K hugepages=16 hugepagesz=2M hugepages=4
@@ -32,15 +33,15 @@ kunit()
 		--cross_compile=aarch64-linux-gnu- "$@"
 }
 
-# build_kernel TREE [ARGUMENTS]. Kernels differ in few files: ccache has the rest.
+# build_kernel TREE [KUNITCONFIG]. Kernels differ in few files: ccache has the rest.
 # Each is built in a directory below its tree, so that the compiler is called with
 # the same names.
 build_kernel()
 {
 	export CCACHE_DIR=$TOP/build/ccache CCACHE_MAXSIZE=5G
 	kunit "$1" build --jobs="$(nproc)" \
-		--kunitconfig=lib/tests/secondary_tlb.kunitconfig \
-		--make_options='CC=ccache aarch64-linux-gnu-gcc' "${@:2}"
+		--kunitconfig="${2:-lib/tests/secondary_tlb.kunitconfig}" \
+		--make_options='CC=ccache aarch64-linux-gnu-gcc'
 }
 
 # run_kernel TREE BOOT SECONDS CASES [QEMU ARGUMENTS]: leaves RESULTS/BOOT.json and

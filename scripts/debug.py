@@ -9,14 +9,16 @@ reads, for each KERNEL and for each mistake that was made on purpose, in
 KERNEL.MISTAKE.log. RESULTS/touched names the functions that the series touches.
 
 A kernel is clean if every case ran and passed, or was skipped for a reason that
-KERNEL.config takes for a good one ("# skips: REASON"), and the kernel reported
+KERNEL.config takes for a good one ("# skips: CASES: REASON"), and the kernel reported
 nothing. KCSAN reports much of any kernel: with "# kcsan: ours" a report counts if it
 names a function of ours. Exits 0 if all are clean, and every mistake was reported.
 With --tally, "N passed M failed" goes to FILE.
 """
 import argparse
 import collections
+import fnmatch
 import glob
+import os
 import re
 import sys
 
@@ -29,10 +31,13 @@ KCSAN = re.compile(r'BUG: KCSAN: [\w -]+ in (.*)')
 REPORT = {'warn': r'WARNING: CPU.* warn', 'lockdep': r'WARNING: possible circular locking',
           'sleep': r'BUG: sleeping function', 'kasan': r'BUG: KASAN: ',
           'ubsan': r'UBSAN: shift-out-of-bounds', 'kcsan': r'BUG: KCSAN: .*splat_race'}
-SOAKS = ('stlb_soak_soft', 'soak'), ('stlb_soak_smmuv3', 'soak')
+SOAKS = [(f'stlb_soak_{device}', 'soak') for device in ('soft', 'smmuv3', 'edu')]
 
 
 def read(path):
+    """The text of a file; nothing if there is none."""
+    if not os.path.exists(path):
+        return ''
     with open(path, encoding='utf-8', errors='replace') as f:
         return f.read().replace('\r', '')
 
@@ -84,17 +89,23 @@ class Kernel:
             for splat in splats(text, ours):
                 self.reports += 1
                 self.problems.append(f'{name}: {splat}: {log}.log')
+        allowed = [why.split(': ', 1) for why in config['skips']]
         for key, mistake in (expected | dict.fromkeys(SOAKS, 'stale')).items():
             word = run.saw(key, mistake)
             reason = reasons.get(key)
             if word in ('pass', 'coherent'):
                 self.passed += 1
-            elif word in ('SKIP', 'SKIPPED') and reason in config['skips']:
+            elif word == 'SKIP' and any(
+                    fnmatch.fnmatch('.'.join(key), cases) and why == reason
+                    for cases, why in allowed):
                 self.skipped[reason] += 1
             else:
                 self.problems.append(f'{name}: {".".join(key)} is "{word}"'
                                      f'{f" ({reason})" if reason else ""}: '
                                      f'{run.where.get(key, run.log)}')
+        for _, why in allowed:
+            if not self.skipped[why]:
+                self.problems.append(f'{name}: nothing was skipped because of "{why}"')
 
 
 def main():

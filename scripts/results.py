@@ -23,9 +23,10 @@ MISTAKES = {'upgrade': 'stale', 'hang': 'hang', 'freed': 'freed',
 VERDICT = re.compile(r'stlb: (\w+)\.(\w+): (stale|hang|freed|excess|coherent|'
                      r'broken): (.*)')
 PANIC = re.compile(r'Kernel panic - not syncing: .*|Unable to handle kernel .*')
-SPLAT = re.compile(r'WARNING: .*|BUG: .*|Internal error: .*|INFO: .* blocked .*|'
-                   r'.*possible .*(?:deadlock|locking|recursive).*|'
-                   r'UBSAN: .*|INFO: .* detected stalls .*|INFO: possible .*|'
+SPLAT = re.compile(r'WARNING: .*|BUG: .*|BUG \S+ \(.*|Internal error: .*|'
+                   r'.*possible .*(?:deadlock|locking|recursive).*|UBSAN: .*|'
+                   r'INFO: (?:.* blocked|.*detected.* stall|possible|trying to reg).*|'
+                   r'.*\bbad (?:pgd|p4d|pud|pmd) .*|'
                    r'.*CMD_SYNC timeout.*|.*CMDQ timeout.*')
 # QEMU's words: an event that was recorded, a command that was consumed.
 TRACE = re.compile(r'^smmuv3_(?:record_event|cmdq_opcode <---) (\w+)', re.M)

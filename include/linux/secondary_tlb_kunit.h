@@ -413,7 +413,6 @@ struct stlb_cached *stlb_cache_fill(struct stlb_cache *cache, u32 tag,
 unsigned long stlb_cache_cut(struct stlb_cache *cache, u32 tag,
 			     unsigned long start, unsigned long end,
 			     unsigned long *first);
-void stlb_cache_make_room(struct stlb_cache *cache, unsigned long va);
 bool stlb_cache_stale(const struct stlb_cache *cache, u32 tag,
 		      struct mm_struct *mm, unsigned long start,
 		      unsigned long end, unsigned long *va);

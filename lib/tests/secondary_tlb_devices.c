@@ -423,7 +423,9 @@ struct stlb_cached *stlb_cache_find(struct stlb_cache *cache, u32 tag,
  * Pieces of older walks stay: the new entry is as much of @leaf around @va as is
  * not cached yet.
  *
- * Return: the entry, or NULL if there is no room.
+ * If there is no room something else goes.
+ *
+ * Return: the entry.
  */
 struct stlb_cached *stlb_cache_fill(struct stlb_cache *cache, u32 tag,
 				    unsigned long va,
@@ -440,8 +442,11 @@ struct stlb_cached *stlb_cache_fill(struct stlb_cache *cache, u32 tag,
 		else
 			end = min(end, e->start);
 	}
-	if (WARN_ON_ONCE(cache->nr == ARRAY_SIZE(cache->entry)))
-		return NULL;
+	/* A TLB that is full forgets something. */
+	if (cache->nr == ARRAY_SIZE(cache->entry)) {
+		cache->nr--;
+		cache->entry[va / PAGE_SIZE % cache->nr] = cache->entry[cache->nr];
+	}
 
 	e = cache->entry + cache->nr++;
 	*e = (struct stlb_cached){
@@ -462,7 +467,7 @@ struct stlb_cached *stlb_cache_fill(struct stlb_cache *cache, u32 tag,
  * @end: end, exclusive, above @start; the page of the byte before it goes
  * @first: set to the first page that was cached and is not any more
  *
- * What is left of an entry on either side of the range stays.
+ * What is left of an entry on either side of the range stays, if there is room.
  *
  * Return: how many bytes were cached and are not any more.
  */
@@ -494,27 +499,11 @@ unsigned long stlb_cache_cut(struct stlb_cache *cache, u32 tag,
 		if (to < tail.end) {
 			tail.pfn += (to - tail.start) >> PAGE_SHIFT;
 			tail.start = to;
-			if (!WARN_ON_ONCE(cache->nr == ARRAY_SIZE(cache->entry)))
+			if (cache->nr < ARRAY_SIZE(cache->entry))
 				cache->entry[cache->nr++] = tail;
 		}
 	}
 	return cut;
-}
-
-/**
- * stlb_cache_make_room() - forget something, if much is cached
- * @cache: the cache
- * @va: address that is going to be cached; decides what goes
- *
- * A TLB may forget anything at any time. Half of the room is left for the entries
- * of a set, and for the pieces that invalidations make of what is cached.
- */
-void stlb_cache_make_room(struct stlb_cache *cache, unsigned long va)
-{
-	if (cache->nr <= ARRAY_SIZE(cache->entry) / 2)
-		return;
-	cache->entry[va / PAGE_SIZE % cache->nr] = cache->entry[cache->nr - 1];
-	cache->nr--;
 }
 
 /**
@@ -670,7 +659,6 @@ int stlb_soft_access_once(struct stlb_soft *soft, unsigned long va, bool write,
 	/* Page tables stay where they are meanwhile. */
 	mmap_read_lock(mm);
 	spin_lock(&soft->lock);
-	stlb_cache_make_room(&soft->cache, va);
 	done = stlb_soft_use(soft, va, write, val,
 			     !soft->released && vma_lookup(mm, va));
 	spin_unlock(&soft->lock);

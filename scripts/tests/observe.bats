@@ -16,13 +16,14 @@ setup()
 	[secondary_tlb_mock]
 	hold = hold
 	EOT
-	printf '# proves: kasan\n# skips: no such page\nCONFIG_KASAN=y\n' > debug/a.config
+	printf '# proves: kasan\nCONFIG_KASAN=y\n' > debug/a.config
 	echo ours_function > results/touched
 	kernel PASS PASS
 	echo "BUG: KASAN: use-after-free in kasan+0x1" > results/a.kasan.log
 	for device in soft edu; do
 		soak "unfixed-$device" FAIL stale
-		soak "series-$device" PASS coherent
+		soak "series-$device-1" PASS coherent
+		soak "series-$device-2" PASS coherent
 	done
 }
 
@@ -34,6 +35,7 @@ kernel()
 	{"name": "secondary_tlb_mock", "test_cases": [
 	 {"name": "up", "status": "$1"}, {"name": "hold", "status": "$2"}]},
 	{"name": "stlb_soak_soft", "test_cases": [{"name": "soak", "status": "PASS"}]},
+	{"name": "stlb_soak_edu", "test_cases": [{"name": "soak", "status": "PASS"}]},
 	{"name": "stlb_soak_smmuv3", "test_cases": [{"name": "soak", "status": "PASS"}]}]}
 	EOT
 	cat > results/a.log <<-EOT
@@ -43,20 +45,24 @@ kernel()
 	    ok 2 hold${3:+ # SKIP $3}
 	stlb: stlb_soak_soft.soak: coherent: because
 	stlb: stlb_soak_smmuv3.soak: coherent: because
+	stlb: stlb_soak_edu.soak: coherent: because
 	EOT
 }
 
 soak()
 {
-	local suite=stlb_soak_${1#*-}
+	local suite=${1#*-}
 
+	suite=stlb_soak_${suite%-*}
 	cat > "soak/$1.json" <<-EOT
 	{"sub_groups": [{"name": "$suite", "test_cases": [{"name": "soak", "status": "$2"}]}]}
 	EOT
 	cat > "soak/$1.log" <<-EOT
 	stlb: soak: $suite: secondary_tlb_soak.seed=7
+	Kernel command line: secondary_tlb_soak.seconds=1
 	stlb: soak: $suite: op move ${4:-3}
-	stlb: soak: $suite: total 1000 ms 10 changes 20 accesses 5 raced 6 refused
+	stlb: soak: $suite: kind pmd 5 of one piece ${5:-4} undisturbed
+	stlb: soak: $suite: total ${6:-1000} ms 10 changes 20 accesses 5 raced 6 refused
 	stlb: $suite.soak: $3: as it is
 	EOT
 }
@@ -76,8 +82,8 @@ soaks()
 @test "a clean kernel is green" {
 	debug
 	[ "$status" = 0 ]
-	[[ $output == *"a "*" 4 "*"kasan"* ]]
-	[ "$(cat tally)" = "5 passed 0 failed" ]
+	[[ $output == *"a "*" 5 "*"kasan"* ]]
+	[ "$(cat tally)" = "6 passed 0 failed" ]
 }
 
 @test "every kind of report makes it red" {
@@ -95,7 +101,12 @@ soaks()
 	BUG: KASAN: slab-out-of-bounds in x+0x1/0x2
 	BUG: KCSAN: data-race in x / y
 	UBSAN: shift-out-of-bounds in lib/x.c:1:2
+	BUG kmalloc-64 (Not tainted): Poison overwritten
 	rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:
+	rcu: INFO: rcu_preempt self-detected stall on CPU
+	rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: { }
+	INFO: trying to register non-static key.
+	mm/pgtable-generic.c:50: bad pmd 0
 	INFO: task x:1 blocked for more than 120 seconds.
 	Unable to handle kernel paging request at virtual address 0
 	EOT
@@ -127,6 +138,7 @@ soaks()
 }
 
 @test "skipped for a reason that is a good one here, and for another" {
+	echo "# skips: *_mock.ho*: no such page" >> debug/a.config
 	kernel PASS SKIP "no such page"
 	debug
 	[ "$status" = 0 ]
@@ -135,6 +147,14 @@ soaks()
 	debug
 	[ "$status" = 1 ]
 	[[ $stderr == *"(no time)"* ]]
+	kernel PASS PASS
+	debug
+	[ "$status" = 1 ]
+	[[ $stderr == *'nothing was skipped because of "no such page"'* ]]
+	sed -i 's/ho\*/up/' debug/a.config
+	kernel PASS SKIP "no such page"
+	debug
+	[ "$status" = 1 ]
 }
 
 @test "failed, missing, and red without a verdict" {
@@ -156,7 +176,7 @@ soaks()
 	soaks
 	[ "$status" = 0 ]
 	[[ $output == *"edu, as it is"*stale* ]]
-	[ "$(cat tally)" = "4 passed 0 failed" ]
+	[ "$(cat tally)" = "6 passed 0 failed" ]
 }
 
 @test "soaks: anything else is not" {
@@ -167,21 +187,34 @@ soaks()
 	soaks
 	[ "$status" = 1 ]
 	soak unfixed-edu FAIL stale
-	soak series-soft FAIL stale
+	soak series-soft-2 FAIL stale
 	soaks
 	[ "$status" = 1 ]
 	[[ $stderr == *'"stale", not "coherent": as it is'* ]]
 }
 
 @test "soaks: one that never did something has not shown it" {
-	soak series-soft PASS coherent 0
+	soak series-soft-1 PASS coherent 0
+	soak series-soft-2 PASS coherent 0
 	soaks
 	[ "$status" = 1 ]
-	[[ $stderr == *"never did move"* ]]
+	[[ $stderr == *"there was no move"* ]]
+	soak series-soft-1 PASS coherent 3 0
+	soak series-soft-2 PASS coherent 3 0
+	soaks
+	[ "$status" = 1 ]
+	[[ $stderr == *"there was no pmd undisturbed"* ]]
+	soak series-soft-1 PASS coherent 3 4 500
+	soaks
+	[ "$status" = 1 ]
+	[[ $stderr == *"500 ms, not 1 s"* ]]
+	rm soak/series-soft-*
+	soaks
+	[ "$status" = 1 ]
 }
 
 @test "soaks: trouble of the kernel is trouble" {
-	echo "BUG: sleeping function" >> soak/series-edu.log
+	echo "BUG: sleeping function" >> soak/series-edu-2.log
 	soaks
 	[ "$status" = 1 ]
 	[[ $stderr == *"BUG: sleeping function"* ]]

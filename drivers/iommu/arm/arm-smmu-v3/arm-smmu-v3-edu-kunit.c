@@ -747,10 +747,12 @@ static int edu_soak_bind(struct stlb_run *run)
 			return -ENOMEM;
 		mmap_read_lock(run->mm);
 		stlb_walk(run->mm, e->scratch, &leaf);
-		e->page = pfn_to_page(leaf.pfn);
-		get_page(e->page);
+		if (leaf.valid) {
+			e->page = pfn_to_page(leaf.pfn);
+			get_page(e->page);
+		}
 		mmap_read_unlock(run->mm);
-		ret = edu_bind(e->edu, run->mm);
+		ret = e->page ? edu_bind(e->edu, run->mm) : -ENOMEM;
 		if (ret)
 			return ret;
 	}
@@ -783,7 +785,9 @@ static int edu_soak_access(struct stlb_run *run, unsigned int dev, unsigned long
 		ret = edu_copy_in(e->edu, va, sizeof(*val)) ?:
 		      edu_copy_out(e->edu, e->scratch, sizeof(*val));
 		*val = READ_ONCE(*word);
-		return ret ?: *val ? 0 : -EFAULT;
+		if (!ret && !*val)
+			ret = -EFAULT;
+		return ret;
 	}
 
 	WRITE_ONCE(*word, *val);

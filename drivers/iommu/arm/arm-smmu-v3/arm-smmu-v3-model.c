@@ -283,8 +283,7 @@ static int __smmu_model_access(struct smmu_model *m, struct smmu_model_stream *s
  * @write: write @val, do not read it
  * @val: the word
  *
- * As hardware does, whatever locks the CPUs hold. Makes some room in the caches
- * then: they are as large as they are.
+ * As hardware does, whatever locks the CPUs hold.
  *
  * Context: any.
  * Return: 0, the number of the event that the access ends in, or SMMU_MODEL_MISS.
@@ -292,15 +291,7 @@ static int __smmu_model_access(struct smmu_model *m, struct smmu_model_stream *s
 int smmu_model_access_cached(struct smmu_model *m, struct smmu_model_stream *s,
 			     u32 ssid, u64 va, bool write, u32 *val)
 {
-	int event = __smmu_model_access(m, s, ssid, va, write, false, val);
-
-	if (event == SMMU_MODEL_MISS) {
-		spin_lock(&m->lock);
-		stlb_cache_make_room(&m->tlb, va);
-		stlb_cache_make_room(&s->atc, va);
-		spin_unlock(&m->lock);
-	}
-	return event;
+	return __smmu_model_access(m, s, ssid, va, write, false, val);
 }
 
 /**

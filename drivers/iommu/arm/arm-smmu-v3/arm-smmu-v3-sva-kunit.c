@@ -1040,7 +1040,7 @@ static void parallel_upgrades(struct kunit *test)
 		wake_up_process(task);
 	}
 	for (i = 0; i < nr; i++) {
-		left = wait_for_completion_timeout(&u[i].done, 300 * HZ);
+		left = wait_for_completion_timeout(&u[i].done, 200 * HZ);
 		if (!left)
 			break;
 		refused += u[i].refused;
@@ -1789,15 +1789,13 @@ static const struct stlb_soak_ops soak_ops = {
 
 static void soak(struct kunit *test)
 {
-	struct cpumask cpus;
 	unsigned int i;
 
 	if (lab.skip)
 		kunit_skip(test, "%s", lab.skip);
-	cpumask_copy(&cpus, current->cpus_ptr);
+	/* KUnit has a thread for each case, which ends with it. */
 	set_cpus_allowed_ptr(current, &lab.cpus);
 	stlb_soak(test, &soak_ops);
-	set_cpus_allowed_ptr(current, &cpus);
 	for (i = 0; i < ARRAY_SIZE(soak_smmu); i++)
 		KUNIT_EXPECT_EQ_MSG(test, lab.smmu[soak_smmu[i]]->model.errors, 0,
 				    "%s", lab.smmu[soak_smmu[i]]->model.error);
