@@ -1629,6 +1629,7 @@ static void clear_refs(struct kunit *test)
 {
 	static struct smmu_helper h;
 	struct smmu_test *t = test->priv;
+	unsigned int i;
 	u32 val;
 
 	h = (struct smmu_helper){ .cpu = 1, .fn = smmu_clear_refs };
@@ -1639,7 +1640,9 @@ static void clear_refs(struct kunit *test)
 	if (lab.hung)
 		return;
 	KUNIT_EXPECT_EQ(test, (long)h.end, 1L);
-	KUNIT_EXPECT_FALSE(test, smmu_holds(&t->dev, t->run.start));
+	for (i = 0; i < t->nr; i++)
+		KUNIT_EXPECT_FALSE_MSG(test, smmu_model_holds_any(&t->smmu[i]->model),
+				       "%s", t->smmu[i]->name);
 }
 
 static int smmu_test_init(struct kunit *test)
