@@ -315,6 +315,7 @@ enum stlb_callback {
  * @atomic: the caller was not allowed to sleep
  * @clear: every entry of the armed translation was clear
  * @writable: every entry of the armed translation let writes through
+ * @ptep: the entry at which a walk of its last page ended
  */
 struct stlb_call {
 	unsigned long start;
@@ -323,6 +324,7 @@ struct stlb_call {
 	bool atomic;
 	bool clear;
 	bool writable;
+	pte_t *ptep;
 };
 
 /**

@@ -76,6 +76,7 @@ static void stlb_mock_range(struct mmu_notifier *mn, struct mm_struct *mm,
 		stlb_walk(mm, va, &leaf);
 		call.clear &= !leaf.present;
 		call.writable &= leaf.valid && leaf.writable;
+		call.ptep = leaf.ptep;
 	}
 
 	spin_lock(&mock->lock);

@@ -953,6 +953,36 @@ static void munmap_pmd(struct kunit *test)
 	mock_test_munmap(test, STLB_PMD, 1);
 }
 
+/*
+ * free_pgtables(): what walks the table may have cached where it is, and has to
+ * be told once nobody finds it any more, which is after it was told of the pages.
+ */
+static void munmap_table(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+	const struct stlb_call *call;
+	struct stlb_leaf leaf;
+	unsigned int nr;
+
+	stlb_map_private(&t->run, STLB_PMD, false);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+	stlb_walk(t->run.mm, t->run.start, &leaf);
+	KUNIT_ASSERT_EQ(test, leaf.size, PAGE_SIZE);
+	mock_arm(t, STLB_PTE);
+	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_munmap, t->run.start,
+					       t->run.size, 0, 0));
+
+	mock_show_calls(test, t, "told");
+	nr = t->mock.nr[STLB_CB_RANGE];
+	KUNIT_ASSERT_GE(test, nr, 1);
+	KUNIT_ASSERT_LE(test, nr, ARRAY_SIZE(t->mock.calls));
+	call = &t->mock.calls[nr - 1];
+	KUNIT_EXPECT_TRUE(test, mock_call_is_whole(call) ||
+			  (call->start <= t->run.start && call->end > t->run.start));
+	KUNIT_EXPECT_TRUE_MSG(test, call->ptep != leaf.ptep,
+			      "the table is there at the last call");
+}
+
 /* __unmap_hugepage_range() may have a pair of its own inside that. */
 static void mock_test_munmap_hugetlb(struct kunit *test, enum stlb_level level)
 {
@@ -1095,6 +1125,7 @@ static struct kunit_case mock_test_cases[] = {
 	KUNIT_CASE(mremap_hugetlb_cont_pmd),
 	KUNIT_CASE(munmap_pte),
 	KUNIT_CASE(munmap_pmd),
+	KUNIT_CASE(munmap_table),
 	KUNIT_CASE(munmap_hugetlb_cont_pte),
 	KUNIT_CASE(munmap_hugetlb_pmd),
 	KUNIT_CASE(munmap_hugetlb_cont_pmd),
