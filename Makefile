@@ -5,7 +5,8 @@ SHELL := /bin/bash
 export BASE KDIR V TIMEOUT SOAK_S SEED KERNELS
 
 .NOTPARALLEL:
-.PHONY: all table deps base series tree export kunit test soak check-debug bench help clean
+.PHONY: all table deps base series tree export kunit test soak check-debug \
+	mutants bench help clean
 
 all: table
 
@@ -42,6 +43,9 @@ soak: series
 check-debug: series
 	@scripts/debug
 
+mutants: series
+	@scripts/mutants $(MUTANTS)
+
 bench: series
 	@scripts/deps bench
 	@scripts/bench
@@ -62,6 +66,7 @@ help:
 #help# make kunit    build both kernels and run the suites on them
 #help# make soak     change mappings while devices access them, for SOAK_S seconds
 #help# make check-debug  the suites on kernels with KASAN, KCSAN, and 64K pages
+#help# make mutants  try the suites: kernels with one mistake each, which must be found
 #help# make bench    what it costs: instructions per fault, commands, size
 #help# make clean    remove build/
 #help#
@@ -71,3 +76,4 @@ help:
 #help# TIMEOUT=900   seconds after which a kernel counts as hung
 #help# SOAK_S=600    seconds for make soak; SEED=n for the numbers of an earlier one
 #help# KERNELS="a b" the kernels of make check-debug, by their files in debug/
+#help# MUTANTS="a b" the mutants to build, of those in mutants/BASE

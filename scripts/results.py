@@ -36,14 +36,17 @@ COLOUR = {'coherent': '32', 'pass': '32'} | dict.fromkeys(MISTAKES.values(), '31
 
 
 class Run:
-    """One kernel: status and verdict by (suite, case), over all its boots."""
+    """One kernel: status and verdict by (suite, case), over all its boots, or in
+    one of them, which may have been made for one case."""
 
-    def __init__(self, path):
+    def __init__(self, path, one_boot=False, case=None):
         self.log = path + '.log'
         self.status, self.verdict, self.calls, self.where = {}, {}, {}, {}
         self.splats = []
         self.trace = collections.Counter()
-        self.boot(path, None)
+        self.boot(path, case)
+        if one_boot:
+            return
         for own in sorted(glob.glob(glob.escape(path) + '-*.json')):
             own = own.removesuffix('.json')
             case = own.rpartition('-hang-')

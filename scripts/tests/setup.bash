@@ -37,7 +37,7 @@ tiny_base()
 	local tree=$BATS_TEST_TMPDIR/tiny
 
 	mkdir -p "$tree"
-	(cd "$REPO" && cat patches/6.1/*.patch | git apply --numstat -) | cut -f3 | sort -u |
+	(cd "$REPO" && cat {patches,mutants}/6.1/*.patch | git apply --numstat -) | cut -f3 | sort -u |
 		xargs git --git-dir="$REAL" archive "$2" Makefile COPYING -- | tar -C "$tree" -xf -
 	git init -q --bare "$1"
 	git --git-dir="$1" config core.abbrev 12
