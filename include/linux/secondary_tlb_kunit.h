@@ -156,6 +156,7 @@ long stlb_syscall(int nr, unsigned long a0, unsigned long a1, unsigned long a2,
 int stlb_page_request(struct mm_struct *mm, unsigned long va, bool write);
 long stlb_mremap_to(unsigned long va, unsigned long size, unsigned long to);
 unsigned long stlb_mremap(struct stlb_run *run);
+unsigned long stlb_mremap_far(struct stlb_run *run);
 void stlb_mremap_fails(struct stlb_run *run);
 void stlb_map_file_page(struct stlb_run *run);
 unsigned long stlb_mremap_merged(struct stlb_run *run);

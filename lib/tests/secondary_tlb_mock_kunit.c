@@ -119,6 +119,22 @@ static void sees_context(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, call[0].clear);
 }
 
+/* The OOM reaper cannot wait for anybody, and says so. */
+static void range_nonblock(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+	struct mmu_notifier_range range = {
+		.mm = t->run.mm, .start = 0, .end = PAGE_SIZE,
+		.event = MMU_NOTIFY_CLEAR,
+	};
+
+	mock_arm(t, STLB_PTE);
+	KUNIT_ASSERT_EQ(test, 0, mmu_notifier_invalidate_range_start_nonblock(&range));
+	mmu_notifier_invalidate_range_end(&range);
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_START], 1);
+	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_END], 1);
+}
+
 static void two_subscribers(struct kunit *test)
 {
 	const struct stlb_scenario *scenario = &stlb_scenarios[STLB_shm_store_pte];
@@ -1097,6 +1113,7 @@ static struct kunit_case mock_test_cases[] = {
 	KUNIT_CASE(first_write_hugetlb_cont_pmd),
 	KUNIT_CASE(first_write_hugetlb_pud),
 	KUNIT_CASE(sees_context),
+	KUNIT_CASE(range_nonblock),
 	KUNIT_CASE(first_touch_pte),
 	KUNIT_CASE(first_touch_pmd),
 	KUNIT_CASE(first_touch_hugetlb_cont_pte),

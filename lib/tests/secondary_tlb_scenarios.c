@@ -216,15 +216,16 @@ long stlb_mremap_to(unsigned long va, unsigned long size, unsigned long to)
 	return sys_call_table[__NR_mremap](&regs);
 }
 
-/* To an address that is as aligned as the translation is. */
-static long __stlb_mremap(struct stlb_run *run, unsigned long *to)
+/* To an address with that alignment, and room for as much. */
+static long __stlb_mremap(struct stlb_run *run, unsigned long align,
+			  unsigned long *to)
 {
 	unsigned long room;
 
-	room = vm_mmap(NULL, 0, 2 * run->size, PROT_NONE,
+	room = vm_mmap(NULL, 0, 2 * align, PROT_NONE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, 0);
 	KUNIT_ASSERT_FALSE(run->test, IS_ERR_VALUE(room));
-	*to = ALIGN(room, run->size);
+	*to = ALIGN(room, align);
 	return stlb_mremap_to(run->start, run->size, *to);
 }
 
@@ -241,7 +242,22 @@ unsigned long stlb_mremap(struct stlb_run *run)
 {
 	unsigned long to;
 
-	KUNIT_ASSERT_EQ(run->test, __stlb_mremap(run, &to), (long)to);
+	KUNIT_ASSERT_EQ(run->test, __stlb_mremap(run, run->size, &to), (long)to);
+	return to;
+}
+
+/**
+ * stlb_mremap_far() - the same to where another table of PMDs maps it
+ * @run: the run
+ *
+ * Context: may sleep.
+ * Return: the new address; the case has failed if there is none.
+ */
+unsigned long stlb_mremap_far(struct stlb_run *run)
+{
+	unsigned long to;
+
+	KUNIT_ASSERT_EQ(run->test, __stlb_mremap(run, PUD_SIZE, &to), (long)to);
 	return to;
 }
 
@@ -256,7 +272,8 @@ void stlb_mremap_fails(struct stlb_run *run)
 {
 	unsigned long to;
 
-	KUNIT_ASSERT_EQ(run->test, __stlb_mremap(run, &to), (long)-ENOMEM);
+	KUNIT_ASSERT_EQ(run->test, __stlb_mremap(run, run->size, &to),
+			(long)-ENOMEM);
 }
 
 static void stlb_madvise(struct stlb_run *run, unsigned long va,

@@ -193,7 +193,8 @@ static void soft_look_late(struct stlb_late *late)
 }
 
 /* The device has written to it, and it is moved to another address. */
-static void soft_test_mremap(struct kunit *test)
+static void soft_test_move(struct kunit *test,
+			   unsigned long (*move)(struct stlb_run *run))
 {
 	struct soft_test *t = test->priv;
 	struct stlb_device *dev = &t->soft.dev;
@@ -205,7 +206,7 @@ static void soft_test_mremap(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, dev->ops->write(dev, run->start, 0x44444444));
 	KUNIT_ASSERT_TRUE(test, dev->ops->holds(dev, run->start));
 	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run, soft_look_late));
-	to = stlb_mremap(run);
+	to = move(run);
 
 	KUNIT_ASSERT_TRUE(test, t->late.acted);
 	KUNIT_EXPECT_FALSE(test, dev->ops->holds(dev, run->start));
@@ -215,6 +216,11 @@ static void soft_test_mremap(struct kunit *test)
 	stlb_verdict(test, SOFT_SUITE, t->held,
 		     "without a lock, the device %s what was moved",
 		     t->held ? "holds" : "has forgotten");
+}
+
+static void soft_test_mremap(struct kunit *test)
+{
+	soft_test_move(test, stlb_mremap);
 }
 
 static void mremap_pte(struct kunit *test)
@@ -272,6 +278,15 @@ static void mremap_hugetlb_pmd(struct kunit *test)
 static void mremap_hugetlb_cont_pmd(struct kunit *test)
 {
 	soft_test_mremap_hugetlb(test, STLB_CONT_PMD);
+}
+
+/* Either table has a lock of its own. */
+static void mremap_hugetlb_far_pmd(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+
+	stlb_map_hugetlb(&t->run, STLB_PMD, MAP_PRIVATE);
+	soft_test_move(test, stlb_mremap_far);
 }
 
 /* Moved there, used there, and back again, as the driver does not like it. */
@@ -640,6 +655,7 @@ static struct kunit_case soft_test_cases[] = {
 	KUNIT_CASE(mremap_hugetlb_cont_pte),
 	KUNIT_CASE(mremap_hugetlb_pmd),
 	KUNIT_CASE(mremap_hugetlb_cont_pmd),
+	KUNIT_CASE(mremap_hugetlb_far_pmd),
 	KUNIT_CASE(mremap_reclaim_pte),
 	KUNIT_CASE(ksm_protect_pte),
 	KUNIT_CASE(ksm_replace_pte),

@@ -10,6 +10,7 @@
 #include <linux/pgtable.h>
 #include <linux/secondary_tlb_compat.h>
 #include <linux/secondary_tlb_kunit.h>
+#include <linux/swapops.h>
 
 #define ARM64_SUITE	"secondary_tlb_arm64"
 
@@ -433,6 +434,54 @@ static void fill_and_clear_hugetlb_cont_pmd(struct kunit *test)
 }
 
 /*
+ * As for a page that migrates: while it is away, all entries of the set say so, and
+ * no TLB holds what says so.
+ */
+static void arm64_test_migrate(struct kunit *test, enum stlb_level level)
+{
+	struct arm64_test *t = test->priv;
+	struct mm_struct *mm = t->run.mm;
+	unsigned int i, calls, nr, away = 0;
+	struct vm_area_struct *vma;
+	struct stlb_leaf leaf;
+	pte_t pte, entry;
+
+	nr = level == STLB_CONT_PTE ? CONT_PTES : CONT_PMDS;
+	arm64_map(t, level, true);
+	stlb_mock_arm(&t->mock, t->run.start, level);
+	KUNIT_ASSERT_NOT_NULL(test, t->mock.ptl);
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, t->run.start);
+	spin_lock(t->mock.ptl);
+	stlb_walk(mm, t->run.start, &leaf);
+	pte = huge_ptep_clear_flush(vma, t->run.start, leaf.ptep);
+	calls = t->mock.nr[STLB_CB_RANGE];
+	entry = swp_entry_to_pte(make_readable_migration_entry(pte_pfn(pte)));
+	stlb_set_huge_pte_at(mm, t->run.start, leaf.ptep, entry, t->run.size);
+	for (i = 0; i < nr; i++)
+		away += pte_val(READ_ONCE(leaf.ptep[i])) == pte_val(entry);
+	huge_pte_clear(mm, t->run.start, leaf.ptep, t->run.size);
+	calls = t->mock.nr[STLB_CB_RANGE] - calls;
+	stlb_set_huge_pte_at(mm, t->run.start, leaf.ptep, pte, t->run.size);
+	spin_unlock(t->mock.ptl);
+	mmap_read_unlock(mm);
+
+	KUNIT_EXPECT_EQ(test, away, nr);
+	KUNIT_EXPECT_EQ(test, calls, 0);
+}
+
+static void migrate_hugetlb_cont_pte(struct kunit *test)
+{
+	arm64_test_migrate(test, STLB_CONT_PTE);
+}
+
+static void migrate_hugetlb_cont_pmd(struct kunit *test)
+{
+	arm64_test_migrate(test, STLB_CONT_PMD);
+}
+
+/*
  * It is not empty for the TLBs if somebody else, who has cleared it, has yet to
  * invalidate them: MADV_DONTNEED does that when it has dropped the PTL.
  */
@@ -563,6 +612,8 @@ static struct kunit_case arm64_test_cases[] = {
 	KUNIT_CASE(mprotect_hugetlb_cont_pmd),
 	KUNIT_CASE(fill_and_clear_hugetlb_cont_pte),
 	KUNIT_CASE(fill_and_clear_hugetlb_cont_pmd),
+	KUNIT_CASE(migrate_hugetlb_cont_pte),
+	KUNIT_CASE(migrate_hugetlb_cont_pmd),
 	KUNIT_CASE(refill_hugetlb_cont_pte),
 	KUNIT_CASE(refill_hugetlb_cont_pmd),
 	KUNIT_CASE(age_pte),

@@ -83,7 +83,7 @@ static void edu_seed(struct mm_struct *mm, unsigned long va)
 	stlb_walk(mm, va, &leaf);
 	if (leaf.valid && !is_zero_pfn(leaf.pfn)) {
 		word = phys_to_virt(PFN_PHYS(leaf.pfn) + va - leaf.start);
-		cmpxchg(word, 0, 0x5eed0001);
+		cmpxchg(word, 0, (u32)va | 1);
 	}
 	mmap_read_unlock(mm);
 }

@@ -1385,6 +1385,69 @@ static void disable_waits(struct kunit *test)
 			  early ? "while" : "when no longer");
 }
 
+/* After a bind that has failed nobody is told, and the next one works. */
+static void smmu_expect_unbound(struct kunit *test, struct sva_smmu *s)
+{
+	const unsigned long va = 0x7f0000000000;
+	struct smmu_test *t = test->priv;
+
+	sva_smmu_unbind(s, t->run.mm);
+	smmu_model_mark(&s->model);
+	__mmu_notifier_invalidate_range(t->run.mm, va, va + PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, s->model.nr_log, 0);
+
+	KUNIT_ASSERT_EQ(test, 0, sva_smmu_bind(s, t->run.mm));
+	t->smmu[t->nr++] = s;
+	smmu_model_mark(&s->model);
+	__mmu_notifier_invalidate_range(t->run.mm, va, va + PAGE_SIZE);
+	KUNIT_EXPECT_GT(test, s->model.nr_log, 0);
+	smmu_expect_sound(test, t);
+}
+
+/* The notifier cannot be registered: a signal ends the wait for all locks. */
+static void bind_interrupted(struct kunit *test)
+{
+	struct sva_smmu *s = lab.smmu[smmu_find_msi(0, true, 1)];
+	struct smmu_test *t = test->priv;
+	int ret;
+
+	/* Locks of mappings, that is. */
+	stlb_map_written(&t->run, STLB_PTE, false);
+	set_thread_flag(TIF_SIGPENDING);
+	ret = sva_smmu_bind(s, t->run.mm);
+	clear_thread_flag(TIF_SIGPENDING);
+	KUNIT_EXPECT_EQ(test, ret, -EINTR);
+	smmu_expect_unbound(test, s);
+}
+
+/* The notifier is registered, and there is no memory for what the SMMU reads. */
+static void bind_without_table(struct kunit *test)
+{
+	struct sva_smmu *s = lab.smmu[smmu_find_msi(0, true, 1)];
+	struct smmu_test *t = test->priv;
+	int ret;
+
+	sva_smmu_starve(s, true);
+	ret = sva_smmu_bind(s, t->run.mm);
+	sva_smmu_starve(s, false);
+	KUNIT_EXPECT_EQ(test, ret, -ENOMEM);
+	smmu_expect_unbound(test, s);
+}
+
+static void disable_while_bound(struct kunit *test)
+{
+	struct sva_smmu *s = lab.smmu[smmu_find_msi(0, true, 1)];
+	struct smmu_test *t = test->priv;
+
+	KUNIT_ASSERT_EQ(test, 0, sva_smmu_bind(s, t->run.mm));
+	t->smmu[t->nr++] = s;
+	KUNIT_EXPECT_EQ(test, -EBUSY, sva_smmu_disable(s));
+	smmu_model_mark(&s->model);
+	__mmu_notifier_invalidate_range(t->run.mm, ~0UL, ~0UL);
+	KUNIT_EXPECT_GT(test, s->model.nr_log, 0);
+	smmu_expect_sound(test, t);
+}
+
 /* Of two devices that share a domain one unbinds: the other one is still told. */
 static void unbind_one_of_two(struct kunit *test)
 {
@@ -1504,8 +1567,10 @@ static void model_sees_bad_commands(struct kunit *test)
 		m->errors = 0;
 		m->nr_pending = 0;
 		for (j = 0; j < 3 && table[i].cmd[j][0]; j++) {
-			m->queue[2 * (m->prod % 16)] = table[i].cmd[j][0];
-			m->queue[2 * (m->prod % 16) + 1] = table[i].cmd[j][1];
+			__le64 *slot = &m->queue[2 * (m->prod % 16)];
+
+			slot[0] = cpu_to_le64(table[i].cmd[j][0]);
+			slot[1] = cpu_to_le64(table[i].cmd[j][1]);
 			m->prod = (m->prod + 1) % 32;
 			smmu_model_consume(m);
 		}
@@ -1707,6 +1772,9 @@ static struct kunit_case smmu_test_cases[] = {
 	KUNIT_CASE(two_processes),
 	KUNIT_CASE(queue_full),
 	KUNIT_CASE(dma_leaf),
+	KUNIT_CASE(bind_interrupted),
+	KUNIT_CASE(bind_without_table),
+	KUNIT_CASE(disable_while_bound),
 	KUNIT_CASE(unbind_one_of_two),
 	KUNIT_CASE(unbind_in_storm),
 	KUNIT_CASE(exit_quiets),

@@ -25,6 +25,7 @@ static_assert(SVA_MASTERS * SVA_STREAMS <= SMMU_MODEL_STREAMS);
 struct sva_driver {
 	struct arm_smmu_device smmu;
 	struct arm_smmu_domain domain;
+	struct arm_smmu_l1_ctx_desc no_table;
 	struct iommu_group *group;
 	struct device *hwdev;
 	struct arm_smmu_master master[SVA_MASTERS];
@@ -328,6 +329,25 @@ void sva_smmu_unbind_master(struct sva_smmu *s, struct mm_struct *mm,
 		arm_smmu_sva_unbind(d->bond[b].handle[i]);
 		d->bond[b].handle[i] = NULL;
 	}
+}
+
+/**
+ * sva_smmu_starve() - let there be no memory for the CD of an address space
+ * @s: the SMMU, with nothing bound
+ * @starve: whether
+ *
+ * The table has two levels then, and the memory for the second has to be where the
+ * SMMU cannot reach it.
+ */
+void sva_smmu_starve(struct sva_smmu *s, bool starve)
+{
+	struct sva_driver *d = s->driver;
+	struct arm_smmu_s1_cfg *cfg = &d->domain.s1_cfg;
+
+	d->hwdev->coherent_dma_mask = starve;
+	cfg->cdcfg.l1_desc = starve ? &d->no_table : NULL;
+	cfg->s1fmt = starve ? STRTAB_STE_0_S1FMT_64K_L2 :
+			      STRTAB_STE_0_S1FMT_LINEAR;
 }
 
 /**

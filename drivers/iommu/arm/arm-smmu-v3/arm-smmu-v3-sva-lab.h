@@ -51,6 +51,7 @@ void sva_smmu_unbind(struct sva_smmu *s, struct mm_struct *mm);
 void sva_smmu_unbind_master(struct sva_smmu *s, struct mm_struct *mm,
 			    unsigned int i);
 void sva_smmu_unbind_all(struct sva_smmu *s);
+void sva_smmu_starve(struct sva_smmu *s, bool starve);
 void sva_smmu_inv_leaf(struct sva_smmu *s, u16 asid, unsigned long iova,
 		       size_t size, size_t granule);
 int sva_smmu_enable(struct sva_smmu *s);
