@@ -6,7 +6,7 @@ export BASE KDIR V TIMEOUT SOAK_S SEED KERNELS
 
 .NOTPARALLEL:
 .PHONY: all table deps base series tree export kunit test soak check-debug \
-	mutants bench help clean
+	mutants coverage check bench help clean
 
 all: table
 
@@ -46,6 +46,10 @@ check-debug: series
 mutants: series
 	@scripts/mutants $(MUTANTS)
 
+coverage: series
+	@scripts/deps coverage
+	@scripts/coverage
+
 bench: series
 	@scripts/deps bench
 	@scripts/bench
@@ -67,6 +71,7 @@ help:
 #help# make soak     change mappings while devices access them, for SOAK_S seconds
 #help# make check-debug  the suites on kernels with KASAN, KCSAN, and 64K pages
 #help# make mutants  try the suites: kernels with one mistake each, which must be found
+#help# make coverage which lines of the changed functions the suites reach (gcov)
 #help# make bench    what it costs: instructions per fault, commands, size
 #help# make clean    remove build/
 #help#
