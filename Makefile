@@ -2,7 +2,7 @@
 # The front door: "make help" lists what there is.
 
 SHELL := /bin/bash
-export BASE KDIR V TIMEOUT SOAK_S SEED KERNELS
+export BASE KDIR V TIMEOUT SOAK_S SEED KERNELS ONLY
 
 .NOTPARALLEL:
 .PHONY: all table deps base series tree export kunit test soak check-debug \
@@ -46,6 +46,10 @@ check-debug: series
 mutants: series
 	@scripts/mutants $(MUTANTS)
 
+check: series
+	@scripts/deps check
+	@scripts/check
+
 coverage: series
 	@scripts/deps coverage
 	@scripts/coverage
@@ -71,6 +75,8 @@ help:
 #help# make soak     change mappings while devices access them, for SOAK_S seconds
 #help# make check-debug  the suites on kernels with KASAN, KCSAN, and 64K pages
 #help# make mutants  try the suites: kernels with one mistake each, which must be found
+#help# make check    static checks: checkpatch, sparse, W=1, coccicheck, clang, and every
+#help#               commit in configurations that leave something out
 #help# make coverage which lines of the changed functions the suites reach (gcov)
 #help# make bench    what it costs: instructions per fault, commands, size
 #help# make clean    remove build/
@@ -82,3 +88,4 @@ help:
 #help# SOAK_S=600    seconds for make soak; SEED=n for the numbers of an earlier one
 #help# KERNELS="a b" the kernels of make check-debug, by their files in debug/
 #help# MUTANTS="a b" the mutants to build, of those in mutants/BASE
+#help# ONLY=TEXT     make check: only checks whose names have this in them

@@ -7,7 +7,7 @@
 setup()
 {
 	# The copy starts afresh: nothing of the make that runs these tests.
-	unset BASE KDIR V TIMEOUT STLB_LOCKED MAKEFLAGS MAKELEVEL MFLAGS
+	unset BASE KDIR V TIMEOUT ONLY STLB_LOCKED MAKEFLAGS MAKELEVEL MFLAGS
 	# shellcheck disable=SC2046 # a list of names
 	unset $(git rev-parse --local-env-vars)
 	exec 9>&-
