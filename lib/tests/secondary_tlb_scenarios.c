@@ -652,8 +652,9 @@ int stlb_sysfs_write(const char *path, const char *what)
 	struct file_system_type *type = get_fs_type("sysfs");
 	struct vfsmount *mnt;
 	struct file *file;
-	ssize_t ret = 0;
+	ssize_t written;
 	loff_t pos = 0;
+	int ret = 0;
 
 	mnt = type ? kern_mount(type) : ERR_PTR(-ENOENT);
 	if (IS_ERR(mnt))
@@ -662,12 +663,14 @@ int stlb_sysfs_write(const char *path, const char *what)
 	if (IS_ERR(file)) {
 		ret = PTR_ERR(file);
 	} else {
-		ret = kernel_write(file, what, strlen(what), &pos);
+		written = kernel_write(file, what, strlen(what), &pos);
+		if (written < 0)
+			ret = written;
 		fput(file);
 		flush_delayed_fput();
 	}
 	kern_unmount(mnt);
-	return ret < 0 ? ret : 0;
+	return ret;
 }
 
 /*
