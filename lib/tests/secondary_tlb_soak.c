@@ -193,6 +193,8 @@ struct soak_thread {
  * @test: the case
  * @ops: its devices
  * @slot: the memory
+ * @mutators: how many threads change mappings
+ * @slots: how many slots there are
  * @first: the first slot of each mutator, and the end
  * @seen: what devices know, by device, slot and probe; with the next number that a
  *	write of theirs gets
@@ -218,6 +220,8 @@ struct stlb_soak {
 	struct kunit *test;
 	const struct stlb_soak_ops *ops;
 	struct soak_slot slot[SOAK_SLOTS];
+	unsigned int mutators;
+	unsigned int slots;
 	unsigned int first[SOAK_MUTATORS + 1];
 	struct soak_seen seen[SOAK_WORDS][SOAK_SLOTS][SOAK_PROBES];
 	u32 next[SOAK_WORDS][SOAK_SLOTS];
@@ -725,7 +729,7 @@ static void soak_learn(struct stlb_soak *soak, struct soak_seen *seen,
 static void soak_access(struct soak_thread *t, unsigned int dev)
 {
 	struct stlb_soak *soak = t->soak;
-	unsigned int nr = soak_random(t, soak->first[SOAK_MUTATORS]);
+	unsigned int nr = soak_random(t, soak->slots);
 	struct soak_slot *slot = soak->slot + nr;
 	unsigned int p = soak_random(t, slot->probes);
 	struct soak_seen *seen = &soak->seen[dev][nr][p];
@@ -877,7 +881,7 @@ static bool soak_lay_out(struct stlb_soak *soak)
 	const struct soak_kind *kind;
 	unsigned int m, i, n = 0;
 
-	for (m = 0; m < SOAK_MUTATORS; m++) {
+	for (m = 0; m < soak->mutators; m++) {
 		soak->first[m] = n;
 		for (kind = soak_kinds; kind < soak_kinds + ARRAY_SIZE(soak_kinds); kind++)
 			for (i = 0; i < (kind->nr ?: !m); i++)
@@ -887,6 +891,7 @@ static bool soak_lay_out(struct stlb_soak *soak)
 					return false;
 	}
 	soak->first[m] = n;
+	soak->slots = n;
 	return true;
 }
 
@@ -900,7 +905,7 @@ static void soak_forked(struct stlb_soak *soak)
 {
 	struct soak_slot *slot;
 
-	for (slot = soak->slot; slot < soak->slot + soak->first[SOAK_MUTATORS]; slot++)
+	for (slot = soak->slot; slot < soak->slot + soak->slots; slot++)
 		if (soak_is_shared(slot))
 			WRITE_ONCE(slot->least, min(slot->least, SOAK_READ));
 	soak_end(&soak->epoch);
@@ -916,11 +921,11 @@ static int soak_child_lives(struct stlb_run *run)
 	struct stlb_soak *soak = container_of(run, struct stlb_soak, run);
 	unsigned int i;
 
-	for (i = 0; i < soak->first[SOAK_MUTATORS]; i++)
+	for (i = 0; i < soak->slots; i++)
 		soak_freeze(&soak->shared[i]);
 	soak_forked(soak);
 	usleep_range(1000, 20000);
-	for (i = 0; i < soak->first[SOAK_MUTATORS]; i++)
+	for (i = 0; i < soak->slots; i++)
 		soak_drop(soak, soak->slot + i, &soak->shared[i]);
 	return 0;
 }
@@ -933,7 +938,7 @@ static void soak_fork(struct stlb_soak *soak)
 
 	down_write(&soak->settle);
 	soak_begin(&soak->epoch);
-	for (i = 0; i < soak->first[SOAK_MUTATORS]; i++) {
+	for (i = 0; i < soak->slots; i++) {
 		slot = soak->slot + i;
 		if (soak_is_shared(slot) && slot->may != SOAK_NONE)
 			soak_hold(soak, slot, &soak->shared[i]);
@@ -972,7 +977,7 @@ static void soak_exit(struct stlb_soak *soak)
 	unsigned int i;
 
 	soak_begin(&soak->epoch);
-	for (i = 0; i < soak->first[SOAK_MUTATORS]; i++) {
+	for (i = 0; i < soak->slots; i++) {
 		slot = soak->slot + i;
 		soak_drop(soak, slot, &slot->held);
 		if (slot->may != SOAK_NONE)
@@ -982,7 +987,7 @@ static void soak_exit(struct stlb_soak *soak)
 	soak->dead = true;
 	up_write(&soak->asking);
 	stlb_run_exit_mm(&soak->run);
-	for (i = 0; i < soak->first[SOAK_MUTATORS]; i++) {
+	for (i = 0; i < soak->slots; i++) {
 		slot = soak->slot + i;
 		soak_freeze(&slot->held);
 		WRITE_ONCE(slot->may, SOAK_NONE);
@@ -991,7 +996,7 @@ static void soak_exit(struct stlb_soak *soak)
 	soak_end(&soak->epoch);
 	atomic_inc(&soak->op[SOAK_EXITS]);
 	msleep(soak->ops->pace ? 500 : 20);
-	for (i = 0; i < soak->first[SOAK_MUTATORS]; i++)
+	for (i = 0; i < soak->slots; i++)
 		soak_drop(soak, soak->slot + i, &soak->slot[i].held);
 }
 
@@ -1010,7 +1015,7 @@ static void soak_round(struct stlb_soak *soak, unsigned long end)
 	if (ret)
 		soak_stop(soak, true, "devices cannot be bound: error %d", ret);
 
-	for (i = 0; i < SOAK_MUTATORS && !ret; i++)
+	for (i = 0; i < soak->mutators && !ret; i++)
 		soak_start(soak, &soak->mutator[i], soak_mutate, "soak_mutator");
 	for (i = 0; i < ops->devices && !ret; i++)
 		soak_start(soak, &soak->device[i], soak_device, "soak_device");
@@ -1024,7 +1029,7 @@ static void soak_round(struct stlb_soak *soak, unsigned long end)
 			soak_come_and_go(soak);
 	}
 
-	for (i = 0; i < SOAK_MUTATORS; i++)
+	for (i = 0; i < soak->mutators; i++)
 		soak_join(&soak->mutator[i]);
 	soak_exit(soak);
 	for (i = 0; i < ops->devices; i++)
@@ -1071,7 +1076,13 @@ void stlb_soak(struct kunit *test, const struct stlb_soak_ops *ops)
 	init_rwsem(&soak->asking);
 	pr_info("stlb: soak: %s: secondary_tlb_soak.seed=%u\n", ops->suite, s);
 
-	for (i = 0; i < SOAK_MUTATORS; i++) {
+	/*
+	 * Two that change mappings at the same time make the kernel invalidate all
+	 * of the process, see tlb_finish_mmu(). What is stale is gone then, before
+	 * a slow device has met it.
+	 */
+	soak->mutators = ops->pace ? 1 : SOAK_MUTATORS;
+	for (i = 0; i < soak->mutators; i++) {
 		soak->mutator[i].soak = soak;
 		soak->mutator[i].nr = i;
 		prandom_seed_state(&soak->mutator[i].rnd, s + i);
@@ -1090,7 +1101,7 @@ void stlb_soak(struct kunit *test, const struct stlb_soak_ops *ops)
 	} while (!atomic_read(&soak->stop) && time_before(jiffies, end));
 	ms = jiffies_to_msecs(jiffies - start) ?: 1;
 
-	for (i = 0; i < SOAK_MUTATORS; i++)
+	for (i = 0; i < soak->mutators; i++)
 		changes += soak->mutator[i].done;
 	for (i = 0; i < ops->devices; i++) {
 		accesses += soak->device[i].done;
