@@ -721,6 +721,8 @@ static bool stlb_hugetlb_page_free(struct hstate *h)
 {
 	unsigned int ms;
 
+	if (!h->nr_huge_pages)
+		return false;
 	for (ms = 0; ms < 1000 && !READ_ONCE(h->free_huge_pages); ms++)
 		usleep_range(1000, 2000);
 	return READ_ONCE(h->free_huge_pages);
