@@ -70,7 +70,9 @@ class Run:
             with open(path + '.trace', encoding='utf-8') as f:
                 self.trace.update(m[1] for m in TRACE.finditer(f.read()))
         splat = PANIC.search(log) or SPLAT.search(log)
-        if splat:
+        # Of a call that never returns more may be said than that it does not.
+        hangs = self.verdict.get(alone) == 'hang' and not PANIC.search(log)
+        if splat and not hangs:
             self.splats.append(f'{splat[0].strip()}: {path}.log')
         # The machine did not come to its end: KUnit cannot have said why.
         if alone and not splat and 'reboot:' not in log:
