@@ -6,7 +6,7 @@ export BASE KDIR V TIMEOUT SOAK_S SEED KERNELS ONLY
 
 .NOTPARALLEL:
 .PHONY: all table deps base series tree export kunit test soak check-debug \
-	mutants coverage check bench help clean
+	mutants coverage check bench model help clean
 
 all: table
 
@@ -58,6 +58,9 @@ bench: series
 	@scripts/deps bench
 	@scripts/bench
 
+model: deps
+	@scripts/model
+
 clean: | build
 	@scripts/clean
 
@@ -79,6 +82,7 @@ help:
 #help#               commit in configurations that leave something out
 #help# make coverage which lines of the changed functions the suites reach (gcov)
 #help# make bench    what it costs: instructions per fault, commands, size
+#help# make model    the order of things under the page table lock, by model checking
 #help# make clean    remove build/
 #help#
 #help# BASE=6.1      the base kernel, one of the directories of patches/
