@@ -6,7 +6,8 @@ export BASE KDIR V TIMEOUT SOAK_S SEED KERNELS ONLY
 
 .NOTPARALLEL:
 .PHONY: all table deps base series tree export kunit test soak check-debug \
-	mutants coverage check bench model help clean
+	mutants coverage check bench model docs \
+	help clean
 
 all: table
 
@@ -61,6 +62,10 @@ bench: series
 model: deps
 	@scripts/model
 
+docs: series
+	@scripts/deps docs
+	@scripts/docs
+
 clean: | build
 	@scripts/clean
 
@@ -83,6 +88,7 @@ help:
 #help# make coverage which lines of the changed functions the suites reach (gcov)
 #help# make bench    what it costs: instructions per fault, commands, size
 #help# make model    the order of things under the page table lock, by model checking
+#help# make docs     the kernel's Documentation/mm with that of the series, as HTML
 #help# make clean    remove build/
 #help#
 #help# BASE=6.1      the base kernel, one of the directories of patches/

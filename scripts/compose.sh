@@ -59,9 +59,9 @@ inputs()
 	} | sha256sum
 }
 
-# A test commit touches the tests; all others are fixes.
+# A test commit touches the tests, or says who looks after them; all others are fixes.
 is_test()
 {
 	git --git-dir="$GIT" diff-tree -r --name-only --no-commit-id "$1" |
-		grep -qE 'kunit|^lib/tests/'
+		grep -qE 'kunit|^lib/tests/|^MAINTAINERS$'
 }

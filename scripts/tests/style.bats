@@ -42,6 +42,23 @@ checkpatch()
 	done
 }
 
+@test "MAINTAINERS is what the series add, in order, and finds every new file" {
+	make -s series
+	sed -n 's/^+\([^+]\)/\1/p' patches/6.1/*-MAINTAINERS-*.patch | diff - MAINTAINERS
+	git --git-dir="$REAL" show base:MAINTAINERS > before
+	git --git-dir=build/6.1/git show refs/stlb/series:MAINTAINERS > after
+	git --git-dir="$REAL" archive base scripts/get_maintainer.pl scripts/parse-maintainers.pl | tar -xf -
+	for file in before after; do
+		perl scripts/parse-maintainers.pl --input=$file --output=$file.sorted
+		diff $file $file.sorted | sed '/^[<>]/!d' > $file.moved || true
+	done
+	diff before.moved after.moved
+	for file in $(git ls-files arch drivers include lib Documentation); do
+		perl scripts/get_maintainer.pl --no-tree --no-git --mpath after -f "$file" |
+			grep -q "SECONDARY TLB"
+	done
+}
+
 @test "shellcheck" {
 	shellcheck .ci/run scripts/*.sh $(grep -l '^#!.*bash' scripts/*)
 	shellcheck -s bash scripts/tests/setup.bash
