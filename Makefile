@@ -7,7 +7,7 @@ export BASE KDIR V TIMEOUT SOAK_S SEED KERNELS ONLY
 .NOTPARALLEL:
 .PHONY: all table deps base series tree export kunit test soak check-debug \
 	mutants coverage check bench model docs \
-	help clean
+	mbox release help clean
 
 all: table
 
@@ -49,6 +49,7 @@ mutants: series
 
 check: series
 	@scripts/deps check
+	@scripts/deps docs
 	@scripts/check
 
 coverage: series
@@ -61,6 +62,12 @@ bench: series
 
 model: deps
 	@scripts/model
+
+mbox: series
+	@scripts/mbox
+
+release: | build
+	@scripts/release
 
 docs: series
 	@scripts/deps docs
@@ -89,6 +96,8 @@ help:
 #help# make bench    what it costs: instructions per fault, commands, size
 #help# make model    the order of things under the page table lock, by model checking
 #help# make docs     the kernel's Documentation/mm with that of the series, as HTML
+#help# make mbox     the series as one file for git am, b4 and git send-email
+#help# make release  that for all bases, with checksums, in build/release
 #help# make clean    remove build/
 #help#
 #help# BASE=6.1      the base kernel, one of the directories of patches/
