@@ -20,6 +20,8 @@ CALLS = re.compile(r'stlb: (\w+)\.(\w+): calls: (.*)')
 # Mistakes of a kernel that cases look for, by their key in the list of cases.
 MISTAKES = {'upgrade': 'stale', 'hang': 'hang', 'freed': 'freed',
             'excess': 'excess'}
+# What the series leaves alone, and what does not apply to a base.
+SAME = {'stays': 'excess', 'skipped': 'SKIP'}
 VERDICT = re.compile(r'stlb: (\w+)\.(\w+): (stale|hang|freed|excess|coherent|'
                      r'broken): (.*)')
 PANIC = re.compile(r'Kernel panic - not syncing: .*|Unable to handle kernel .*')
@@ -103,11 +105,13 @@ class Expected:
         self.scenarios = ini['scenarios']['upgrade'].split()
         suites = [s for s in ini.sections() if s != 'scenarios']
         for suite in suites:
-            for key in set(ini[suite]) - {'hold'} - set(MISTAKES):
+            for key in set(ini[suite]) - {'hold'} - set(SAME) - set(MISTAKES):
                 sys.exit(f'error: {path}: "{key}" of {suite} is not a kind of '
-                         f'case: use hold, {", ".join(MISTAKES)}')
+                         f'case: use hold, {", ".join([*SAME, *MISTAKES])}')
         self.mistakes = [(s, c, MISTAKES[k]) for s in suites for k in MISTAKES
                          for c in ini[s].get(k, '').split()]
+        self.same = [(s, c, SAME[k]) for s in suites for k in SAME
+                     for c in ini[s].get(k, '').split()]
         self.others = {s: ini[s].get('hold', '').split() for s in suites}
 
     def own_boot(self):
@@ -116,7 +120,8 @@ class Expected:
                 if mistake == 'hang']
 
     def cases(self):
-        """The mistake that each case looks for, or None, by (suite, case)."""
+        """The mistake that each case looks for, or None, by (suite, case), but for
+        those that see the same on both kernels."""
         return ({(d, s): 'stale' for d in self.devices for s in self.scenarios} |
                 {(s, c): mistake for s, c, mistake in self.mistakes} |
                 {(s, c): None for s in self.others for c in self.others[s]})

@@ -18,7 +18,7 @@ which"). With --tally, "N passed M failed" goes to FILE.
 import argparse
 import sys
 
-from results import REFUSED, Expected, Run, paint, short
+from results import MISTAKES, REFUSED, Expected, Run, paint, short
 
 CELL = 6
 
@@ -31,17 +31,17 @@ class Judge:
         self.expect = expect
         self.good, self.bad, self.listed = 0, [], set()
 
-    def check(self, suite, case, mistake=None):
+    def check(self, suite, case, mistake=None, same=None):
         """The words for a case, kernel by kernel."""
         words = []
         self.listed.add((suite, case))
         for run, want in zip(self.runs, [mistake, mistake and 'coherent']):
             word = run.saw((suite, case), mistake)
-            if word == (want or 'pass'):
+            want = same or want or 'pass'
+            if word == want:
                 self.good += 1
             else:
-                self.bad.append(f'{suite}.{case} is "{word}", not '
-                                f'"{want or "pass"}": '
+                self.bad.append(f'{suite}.{case} is "{word}", not "{want}": '
                                 f'{run.where.get((suite, case), run.log)}')
             words.append(word)
         calls = [run.calls.get((suite, case)) for run in self.runs]
@@ -56,10 +56,11 @@ class Judge:
         names = [short(d).removesuffix('v3') for d in expected.devices]
         width = 2 + max(map(len, expected.scenarios + [REFUSED] +
                             [c for _, c, _ in expected.mistakes]))
-        half = CELL * len(names)
+        half = max(CELL * len(names), 12)
         print(f'\n{"":{width}}{"as it is":{half}}with the series')
-        print(f'{"upgrade":{width}}' +
-              ''.join(f'{n:{CELL}}' for n in names * 2).rstrip())
+        if names:
+            print(f'{"upgrade":{width}}' +
+                  ''.join(f'{n:{CELL}}' for n in names * 2).rstrip())
         for case in expected.scenarios:
             seen = [self.check(d, case, 'stale') for d in expected.devices]
             row = [words[k] for k in range(2) for words in seen]
@@ -71,6 +72,13 @@ class Judge:
                 print(f'\n{short(suite)}:')
             row = self.check(suite, case, mistake)
             print(f'{case:{width}}' + ''.join(paint(w, half) for w in row).rstrip())
+        if expected.same:
+            print('\nwhat the series leaves alone, or is not there:')
+        for suite, case, word in expected.same:
+            row = self.check(suite, case, word if word in MISTAKES.values() else None,
+                             same=word)
+            print(f'{short(suite) + " " + case:{width}}' +
+                  ''.join(paint(w, half) for w in row).rstrip())
         print('\nwhat must hold on both:')
         for suite, cases in expected.others.items():
             rows = [self.check(suite, case) for case in cases]
