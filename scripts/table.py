@@ -56,7 +56,7 @@ class Judge:
         names = [short(d).removesuffix('v3') for d in expected.devices]
         width = 2 + max(map(len, expected.scenarios + [REFUSED] +
                             [c for _, c, _ in expected.mistakes]))
-        half = max(CELL * len(names), 12)
+        half = max(CELL * len(names), 18)
         print(f'\n{"":{width}}{"as it is":{half}}with the series')
         if names:
             print(f'{"upgrade":{width}}' +
