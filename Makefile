@@ -100,7 +100,8 @@ help:
 #help# make release  that for all bases, with checksums, in build/release
 #help# make clean    remove build/
 #help#
-#help# BASE=6.1      the base kernel, one of the directories of patches/
+#help# BASE=6.1      the base kernel, one of the directories of patches/, or mainline:
+#help#               the newest of them
 #help# KDIR=/path    take the base from this kernel tree, which is not written to
 #help# V=1           show the output of every step (it is in build/BASE/logs anyway)
 #help# TIMEOUT=900   seconds after which a kernel counts as hung

@@ -3,7 +3,7 @@
 # What every script here starts with: where things are, which base kernel is
 # meant, and how a step reports.
 #
-#   BASE=6.1          base kernel, a directory under patches/
+#   BASE=6.1          base kernel, a directory under patches/, or "mainline": the newest
 #   KDIR=/path        take the base from this kernel tree; its version is BASE
 #   V=1               show the output of every step
 set -euo pipefail
@@ -39,6 +39,8 @@ if [ -n "$KDIR" ]; then
 	BASE=$v.$p
 	ID=kdir-$BASE.${s:-0}
 else
+	[ "$BASE" != mainline ] ||
+		BASE=$(cd "$TOP/patches" && printf '%s\n' * | sort -V | tail -n 1)
 	ID=$BASE
 fi
 [ -f "$TOP/patches/$BASE/series" ] ||

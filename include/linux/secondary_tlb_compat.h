@@ -9,6 +9,7 @@
 #define _LINUX_SECONDARY_TLB_COMPAT_H
 
 #include <linux/hugetlb.h>
+#include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/version.h>
@@ -82,5 +83,61 @@ static inline pte_t stlb_huge_ptep_get(struct mm_struct *mm, unsigned long va,
 	return huge_ptep_get(mm, va, ptep);
 #endif
 }
+
+/* 6.17: a page of a mixed mapping is named by its plain number. */
+#if STLB_BEFORE(6, 17)
+#include <linux/pfn_t.h>
+#define stlb_mixed_pfn(_page)	page_to_pfn_t(_page)
+#else
+#define stlb_mixed_pfn(_page)	page_to_pfn(_page)
+#endif
+
+/* By 7.3: callbacks that are asked for the access flag answer with a bool. */
+#if STLB_BEFORE(7, 3)
+#define STLB_YOUNG	int
+#else
+#define STLB_YOUNG	bool
+#endif
+
+/* By 7.3: the flags of a VMA are no number any more. */
+#if STLB_BEFORE(7, 3)
+#define STLB_NORESERVE	VM_NORESERVE
+#else
+#define STLB_NORESERVE	mk_vma_flags(VMA_NORESERVE_BIT)
+#endif
+
+/*
+ * By 7.3: a PASID is taken from a domain by attaching it to the blocked one, and
+ * who attaches a domain says which one was there. (6.1 has no such operations.)
+ */
+#if STLB_BEFORE(7, 3) && !STLB_BEFORE(6, 12)
+static inline int stlb_detach_pasid(struct iommu_domain *domain,
+				    struct device *dev, ioasid_t pasid)
+{
+	dev->iommu->iommu_dev->ops->remove_dev_pasid(dev, pasid, domain);
+	return 0;
+}
+
+static inline int stlb_attach_again(struct iommu_domain *domain,
+				    struct device *dev)
+{
+	return domain->ops->attach_dev(domain, dev);
+}
+#elif !STLB_BEFORE(6, 12)
+static inline int stlb_detach_pasid(struct iommu_domain *domain,
+				    struct device *dev, ioasid_t pasid)
+{
+	struct iommu_domain *blocked =
+		dev->iommu->iommu_dev->ops->blocked_domain;
+
+	return blocked->ops->set_dev_pasid(blocked, dev, pasid, domain);
+}
+
+static inline int stlb_attach_again(struct iommu_domain *domain,
+				    struct device *dev)
+{
+	return domain->ops->attach_dev(domain, dev, domain);
+}
+#endif
 
 #endif /* _LINUX_SECONDARY_TLB_COMPAT_H */

@@ -104,15 +104,16 @@ static void stlb_mock_range_end(struct mmu_notifier *mn,
 	stlb_mock_count_pair(mn, STLB_CB_END);
 }
 
-static int stlb_mock_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
-				 unsigned long start, unsigned long end)
+static STLB_YOUNG stlb_mock_flush_young(struct mmu_notifier *mn,
+					struct mm_struct *mm,
+					unsigned long start, unsigned long end)
 {
 	stlb_mock_count(mn, STLB_CB_OTHER);
 	return 0;
 }
 
-static int stlb_mock_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
-				unsigned long va)
+static STLB_YOUNG stlb_mock_test_young(struct mmu_notifier *mn,
+				       struct mm_struct *mm, unsigned long va)
 {
 	stlb_mock_count(mn, STLB_CB_OTHER);
 	return 0;

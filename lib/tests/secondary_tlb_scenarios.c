@@ -16,7 +16,6 @@
 #include <linux/mman.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
-#include <linux/pfn_t.h>
 #include <linux/pgtable.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
@@ -1006,16 +1005,17 @@ struct folio *stlb_reclaim(struct stlb_run *run)
  */
 #define STLB_PFN_ORDER	2
 
-static pfn_t stlb_vmf_pfn(struct vm_fault *vmf)
+static struct page *stlb_vmf_page(struct vm_fault *vmf)
 {
 	struct stlb_run *run = vmf->vma->vm_file->private_data;
 
-	return page_to_pfn_t(run->pages + vmf->pgoff);
+	return run->pages + vmf->pgoff;
 }
 
 static vm_fault_t stlb_pfn_fault(struct vm_fault *vmf)
 {
-	return vmf_insert_mixed(vmf->vma, vmf->address, stlb_vmf_pfn(vmf));
+	return vmf_insert_mixed(vmf->vma, vmf->address,
+				stlb_mixed_pfn(stlb_vmf_page(vmf)));
 }
 
 static vm_fault_t stlb_pfn_mkwrite(struct vm_fault *vmf)
@@ -1025,7 +1025,8 @@ static vm_fault_t stlb_pfn_mkwrite(struct vm_fault *vmf)
 
 static vm_fault_t stlb_mixed_mkwrite(struct vm_fault *vmf)
 {
-	return vmf_insert_mixed_mkwrite(vmf->vma, vmf->address, stlb_vmf_pfn(vmf));
+	return vmf_insert_mixed_mkwrite(vmf->vma, vmf->address,
+					stlb_mixed_pfn(stlb_vmf_page(vmf)));
 }
 
 static const struct vm_operations_struct stlb_pfn_vm_ops = {
@@ -1148,7 +1149,7 @@ void stlb_map_private_shm(struct stlb_run *run, u32 val)
 {
 	loff_t pos = 0;
 
-	run->file = shmem_file_setup("stlb", PAGE_SIZE, VM_NORESERVE);
+	run->file = shmem_file_setup("stlb", PAGE_SIZE, STLB_NORESERVE);
 	KUNIT_ASSERT_FALSE(run->test, IS_ERR(run->file));
 	KUNIT_ASSERT_EQ(run->test, (ssize_t)sizeof(val),
 			kernel_write(run->file, &val, sizeof(val), &pos));

@@ -7,9 +7,9 @@
 #include <linux/err.h>
 #include <linux/iommu.h>
 #include <linux/sched/mm.h>
+#include <linux/secondary_tlb_compat.h>
 #include <linux/slab.h>
 
-#include "../../iommu-priv.h"
 #include "arm-smmu-v3.h"
 #include "arm-smmu-v3-edu.h"
 
@@ -40,8 +40,8 @@ static int edu_detach(struct device *dev, void *data)
 
 	if (dev != bond->dev)
 		return 0;
-	dev_iommu_ops(dev)->remove_dev_pasid(dev, IOMMU_NO_PASID, bond->sva);
-	return domain->ops->attach_dev(domain, dev);
+	return stlb_detach_pasid(bond->sva, dev, IOMMU_NO_PASID) ?:
+	       stlb_attach_again(domain, dev);
 }
 
 /* These operations are called with the mutex of the group held. */
