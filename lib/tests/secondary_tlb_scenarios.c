@@ -193,7 +193,10 @@ unlock:
 long stlb_syscall(int nr, unsigned long a0, unsigned long a1, unsigned long a2,
 		  unsigned long a3)
 {
-	struct pt_regs regs = { .regs = { a0, a1, a2, a3, -1UL, 0 } };
+	struct pt_regs regs = {
+		.regs = { a0, a1, a2, a3, -1UL, 0 },
+		.orig_x0 = a0,
+	};
 
 	return sys_call_table[nr](&regs);
 }
@@ -209,8 +212,10 @@ long stlb_syscall(int nr, unsigned long a0, unsigned long a1, unsigned long a2,
  */
 long stlb_mremap_to(unsigned long va, unsigned long size, unsigned long to)
 {
-	struct pt_regs regs = { .regs = { va, size, size,
-					  MREMAP_MAYMOVE | MREMAP_FIXED, to } };
+	struct pt_regs regs = {
+		.regs = { va, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to },
+		.orig_x0 = va,
+	};
 
 	return sys_call_table[__NR_mremap](&regs);
 }
@@ -349,8 +354,9 @@ static int stlb_storm_thread(void *data)
 
 	kthread_use_mm(storm->mm);
 	while (!kthread_should_stop()) {
+		/* The page as well: one that is dirty may be mapped dirty. */
 		if (stlb_syscall(__NR_madvise, storm->va, PAGE_SIZE,
-				 MADV_DONTNEED, 0) ||
+				 MADV_REMOVE, 0) ||
 		    get_user(val, word) || put_user(val, word))
 			WRITE_ONCE(storm->failed, true);
 		WRITE_ONCE(storm->upgrades, storm->upgrades + 1);
@@ -361,8 +367,8 @@ static int stlb_storm_thread(void *data)
 }
 
 /**
- * stlb_storm_start() - begin with upgrades, each after the entry was zapped and
- *	read in again
+ * stlb_storm_start() - begin with upgrades, each after the page was removed and a
+ *	new one read in
  * @storm: the storm; &stlb_storm.mm, &stlb_storm.va and &stlb_storm.cpus are set
  *
  * It must be stopped whatever happens: assert nothing while it runs.

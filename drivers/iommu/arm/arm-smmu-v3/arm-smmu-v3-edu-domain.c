@@ -16,10 +16,12 @@
 /**
  * struct edu_bond - a device that uses the addresses of a process
  * @dev: the device
+ * @domain: its own domain, which it gets back
  * @sva: the domain that stands for the process
  */
 struct edu_bond {
 	struct device *dev;
+	struct iommu_domain *domain;
 	struct iommu_domain *sva;
 };
 
@@ -35,13 +37,12 @@ static int edu_attach(struct device *dev, void *data)
 /* The driver clears CD 0; attaching the domain that is there writes it again. */
 static int edu_detach(struct device *dev, void *data)
 {
-	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
 	struct edu_bond *bond = data;
 
 	if (dev != bond->dev)
 		return 0;
 	return stlb_detach_pasid(bond->sva, dev, IOMMU_NO_PASID) ?:
-	       stlb_attach_again(domain, dev);
+	       stlb_attach_again(bond->domain, dev);
 }
 
 /* These operations are called with the mutex of the group held. */
@@ -74,6 +75,7 @@ struct edu_bond *edu_bond(struct device *dev, struct mm_struct *mm)
 	if (!bond)
 		return ERR_PTR(-ENOMEM);
 	bond->dev = dev;
+	bond->domain = iommu_get_domain_for_dev(dev);
 	bond->sva = arm_smmu_sva_domain_alloc(dev, mm);
 	if (IS_ERR(bond->sva)) {
 		ret = PTR_ERR(bond->sva);
