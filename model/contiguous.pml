@@ -6,6 +6,9 @@
  * reports a conflict, or uses a mixture of both (Arm ARM DDI 0487, "Using
  * break-before-make when updating translation table entries"), so between an old and
  * a new one there is a time when all of them are invalid and nothing is cached.
+ *
+ * Stores are visible at once here, and an invalidation is a single step: what else
+ * can be between is in smmu.pml.
  */
 #define NONE	0
 #define RO	1
@@ -64,5 +67,8 @@ init {
 #ifdef AFTER_MAKE
 	invalidate_range();
 #endif
-	assert(tlb[0] != RO && tlb[1] != RO && walk[0] != RO && walk[1] != RO)
+	assert(tlb[0] != RO && tlb[1] != RO && walk[0] != RO && walk[1] != RO);
+#ifdef REACHED
+	assert(false)
+#endif
 }

@@ -26,7 +26,8 @@ active proctype mremap()
 #ifdef NOTIFY_FIRST
 	invalidate_range();
 #endif
-	atomic { pte = NONE; printf("mremap(): clears the old entry\n") }
+	printf("mremap(): clears the old entry\n");
+	store_entry(NONE);
 	atomic { new_pte = PAGE; printf("mremap(): makes the new entry\n") }
 #if !defined(NOTIFY_FIRST) && !defined(AFTER_PTL) && !defined(NEVER)
 	invalidate_range();
@@ -44,6 +45,9 @@ active proctype reclaim()
 	if
 	:: atomic { new_pte == PAGE -> new_pte = NONE; freed = true;
 		    printf("reclaim: frees the page\n") }
+#ifdef REACHED
+		assert(false)
+#endif
 	:: else
 	fi;
 	unlock(ptl)

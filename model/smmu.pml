@@ -21,6 +21,8 @@
 #define SYNC	3
 
 byte pte;			/* the entry, in memory */
+byte buffered;			/* a store of the CPU that is not visible yet, */
+bool storing;			/* if there is one */
 byte walk = NONE;		/* what a walk has read, and not yet filled in */
 byte tlb = NONE;		/* what the SMMU has cached */
 byte answer = NONE;		/* what was answered to the device */
@@ -61,6 +63,28 @@ end:	do
 		    atc_inv_pending = false;
 		    printf("ATC: is invalidated\n") }
 	od
+}
+
+active proctype store_buffer()
+{
+end:	do
+	:: atomic { storing -> pte = buffered; storing = false;
+		    printf("CPU: its store of entry %d is visible\n", pte) }
+	od
+}
+
+/*
+ * What must be between the store and the commands: a DSB ISHST of the functions that
+ * invalidate the CPU's TLB, or the barrier that the driver has before it makes a
+ * command visible (dma_wmb()). Either will do.
+ */
+inline store_entry(entry)
+{
+	atomic { buffered = entry; storing = true;
+		 printf("CPU: stores entry %d\n", entry) }
+#ifndef NO_BARRIER
+	!storing
+#endif
 }
 
 inline command_and_sync(command)

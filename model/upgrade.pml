@@ -11,44 +11,26 @@
 #define RO	1
 #define RW	2
 
-byte buffered = NONE;		/* a store of the CPU that is not visible yet */
 bool ptl;			/* the page table lock */
 
 #define lock(l)		atomic { !l -> l = true }
 #define unlock(l)	l = false
-
-active proctype store_buffer()
-{
-end:	do
-	:: atomic { buffered != NONE -> pte = buffered; buffered = NONE;
-		    printf("CPU: its store of entry %d is visible\n", pte) }
-	od
-}
-
-inline store_entry()
-{
-	atomic { buffered = RW; printf("CPU %d: stores entry %d\n", _pid, RW) }
-#ifndef NO_BARRIER
-	/* DSB ISHST, before the TLBI of the CPU: flush_tlb_page() */
-	buffered == NONE
-#endif
-}
 
 /* A fault of the CPU, or the handler of a page request: both end up here. */
 proctype write_fault()
 {
 	lock(ptl);
 	if
-	:: atomic { pte == RW || buffered == RW ->
+	:: atomic { pte == RW || storing ->
 		    printf("CPU %d: finds the entry writable\n", _pid) }
 	:: else ->
 #if defined(NOTIFY_FIRST)
 		invalidate_range();
-		store_entry();
+		store_entry(RW);
 #elif defined(NEVER) || defined(AFTER_PTL)
-		store_entry();
+		store_entry(RW);
 #else
-		store_entry();
+		store_entry(RW);
 		invalidate_range();
 #endif
 #ifdef AFTER_PTL
@@ -61,6 +43,9 @@ proctype write_fault()
 
 	printf("CPU %d: the page can be written\n", _pid);
 	assert(!CACHED(RO));
+#ifdef REACHED
+	assert(false)
+#endif
 }
 
 init {
