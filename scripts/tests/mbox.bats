@@ -51,7 +51,7 @@ MBOX=build/6.1/secondary-tlb-6.1-v1.mbox
 }
 
 @test "a release has a mail for each base and checksums, and is made of a commit" {
-	git rm -q -r patches/6.12
+	git rm -q -r patches/[7-9]* patches/6.1[0-9]
 	refused 'not committed' make -s release
 	[ ! -e build/release ]
 	git commit -q -m "6.1 alone"
