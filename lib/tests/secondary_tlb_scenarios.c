@@ -701,7 +701,7 @@ static void stlb_reserve(struct stlb_run *run, unsigned long size)
 /**
  * stlb_map_private() - reserve and map private anonymous memory
  * @run: the run
- * @level: STLB_PTE, or STLB_PMD for a block's worth of memory
+ * @level: STLB_PTE, or STLB_PMD or PUD for a block's worth of memory
  * @thp: ask for huge pages
  *
  * Around a single page the same mapping goes on for a page on either side, so
@@ -710,13 +710,16 @@ static void stlb_reserve(struct stlb_run *run, unsigned long size)
 void stlb_map_private(struct stlb_run *run, enum stlb_level level, bool thp)
 {
 	unsigned long margin = level == STLB_PTE ? PAGE_SIZE : 0;
+	/* With pages of 16K that is 64G, more than there is to commit. */
+	int flags = level == STLB_PUD ? MAP_NORESERVE : 0;
 
 	if (thp && !has_transparent_hugepage())
 		kunit_skip(run->test, "no transparent huge pages on this CPU");
 
 	stlb_reserve(run, stlb_level_size(level));
 	stlb_mmap_fixed(run, run->start - margin, run->size + 2 * margin,
-			PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+			PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | flags);
 	if (thp)
 		stlb_madvise(run, run->start, run->size, MADV_HUGEPAGE);
 }
@@ -794,7 +797,7 @@ static void stlb_read_all(struct stlb_run *run)
 /**
  * stlb_map_written() - private anonymous memory that the CPU has written
  * @run: the run
- * @level: STLB_PTE, or STLB_PMD for a block's worth of memory
+ * @level: STLB_PTE, or STLB_PMD or PUD for a block's worth of memory
  * @thp: ask for huge pages
  */
 void stlb_map_written(struct stlb_run *run, enum stlb_level level, bool thp)

@@ -599,7 +599,7 @@ static void smmu_model_atc_inv(struct smmu_model *m, const u64 cmd[2],
 	 * "ATC invalidation": what the TLB still has could be the answer to the
 	 * next translation request.
 	 */
-	if (smmu_model_is_pending(m, SMMU_MODEL_TLBI))
+	if (!m->several && smmu_model_is_pending(m, SMMU_MODEL_TLBI))
 		smmu_model_error(m, "ATC_INV before its TLBI was synchronised");
 }
 

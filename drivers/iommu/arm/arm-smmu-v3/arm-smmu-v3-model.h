@@ -102,6 +102,8 @@ struct smmu_model_stream {
  * @e2h: the streams are in the EL2-E2H world, not in that of NS-EL1
  * @btm: it takes part in the CPU's broadcast TLB maintenance
  * @eager: a device is about to use what a TLBI has removed: walk again at once
+ * @several: CPUs command it at a time, so that a TLBI that is not complete may be
+ *	none of those whose entries an ATC_INV is for
  * @usecs: time that a command takes
  * @prod: SMMU_CMDQ_PROD, written by the driver
  * @cons: SMMU_CMDQ_CONS, written by the model
@@ -129,6 +131,7 @@ struct smmu_model {
 	bool e2h;
 	bool btm;
 	bool eager;
+	bool several;
 	unsigned int usecs;
 
 	u32 prod;

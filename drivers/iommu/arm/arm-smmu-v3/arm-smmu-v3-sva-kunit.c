@@ -1880,10 +1880,14 @@ static void soak(struct kunit *test)
 		kunit_skip(test, "%s", lab.skip);
 	/* KUnit has a thread for each case, which ends with it. */
 	set_cpus_allowed_ptr(current, &lab.cpus);
-	stlb_soak(test, &soak_ops);
 	for (i = 0; i < ARRAY_SIZE(soak_smmu); i++)
+		lab.smmu[soak_smmu[i]]->model.several = true;
+	stlb_soak(test, &soak_ops);
+	for (i = 0; i < ARRAY_SIZE(soak_smmu); i++) {
+		lab.smmu[soak_smmu[i]]->model.several = false;
 		KUNIT_EXPECT_EQ_MSG(test, lab.smmu[soak_smmu[i]]->model.errors, 0,
 				    "%s", lab.smmu[soak_smmu[i]]->model.error);
+	}
 }
 
 static struct kunit_case soak_test_cases[] = {
