@@ -340,6 +340,7 @@ struct stlb_call {
  * @ptl: the lock that guards the armed translation
  * @start: first byte of the armed translation
  * @level: its level
+ * @breaks: it is a set that has to be clear when it is told of
  * @lock: guards what is recorded
  */
 struct stlb_mock {
@@ -353,6 +354,7 @@ struct stlb_mock {
 	spinlock_t *ptl;	/* the kernel's, see @ptl above */
 	unsigned long start;
 	enum stlb_level level;
+	bool breaks;
 	spinlock_t lock;	/* guards what is recorded */
 };
 

@@ -25,6 +25,11 @@ STLB_SCENARIO(thp_free_store_pmd)
 STLB_SCENARIO(thp_free_request_pmd)
 STLB_SCENARIO(thp_free_touch_pmd)
 STLB_SCENARIO(thp_mprotect_pmd)
+#ifdef CONFIG_ARM64_CONTPTE
+STLB_SCENARIO(fold_store_cont_pte)
+STLB_SCENARIO(fold_request_cont_pte)
+STLB_SCENARIO(fold_sibling_cont_pte)
+#endif
 STLB_SCENARIO(hugetlb_private_cont_pte)
 STLB_SCENARIO(hugetlb_fork_cont_pte)
 STLB_SCENARIO(hugetlb_shared_cont_pte)

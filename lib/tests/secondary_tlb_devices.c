@@ -226,7 +226,17 @@ void stlb_mock_unregister(struct stlb_mock *mock)
 void stlb_mock_arm(struct stlb_mock *mock, unsigned long start,
 		   enum stlb_level level)
 {
-	spinlock_t *ptl = stlb_ptl(mock->mn.mm, start);
+	struct mm_struct *mm = mock->mn.mm;
+	spinlock_t *ptl = stlb_ptl(mm, start);
+	struct vm_area_struct *vma;
+	bool breaks;
+
+	/* Only sets of hugetlb: Linux upgrades those that it has made in place. */
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, start);
+	breaks = stlb_entry_size(level) != stlb_level_size(level) &&
+		 vma && is_vm_hugetlb_page(vma);
+	mmap_read_unlock(mm);
 
 	spin_lock(&mock->lock);
 	memset(mock->nr, 0, sizeof(mock->nr));
@@ -235,6 +245,7 @@ void stlb_mock_arm(struct stlb_mock *mock, unsigned long start,
 	mock->ptl = ptl;
 	mock->start = start;
 	mock->level = level;
+	mock->breaks = breaks;
 	spin_unlock(&mock->lock);
 }
 
@@ -248,9 +259,7 @@ static bool stlb_call_any(const struct stlb_mock *mock,
 static bool stlb_call_in_time(const struct stlb_mock *mock,
 			      const struct stlb_call *call)
 {
-	if (stlb_entry_size(mock->level) != stlb_level_size(mock->level))
-		return call->clear;
-	return call->writable;
+	return mock->breaks ? call->clear : call->writable;
 }
 
 static enum stlb_told

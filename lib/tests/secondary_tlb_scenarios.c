@@ -856,8 +856,8 @@ static void thp_free_map(struct stlb_run *run, enum stlb_level level)
 	stlb_read_all(run);
 }
 
-/* A clean block is split by the loss of its last page. */
-static void split_map(struct stlb_run *run, enum stlb_level level)
+/* A clean block is split by the loss of its last page; what is amid it stays. */
+static void stlb_map_split(struct stlb_run *run, enum stlb_level level)
 {
 	thp_free_map(run, STLB_PMD);
 	stlb_madvise(run, run->start + run->size - PAGE_SIZE, PAGE_SIZE,
@@ -865,11 +865,50 @@ static void split_map(struct stlb_run *run, enum stlb_level level)
 	/* khugepaged would make it a block again, if the case takes long. */
 	stlb_madvise(run, run->start, run->size, MADV_NOHUGEPAGE);
 	run->start += run->size / 2;
-	run->size = PAGE_SIZE;
+	run->size = stlb_level_size(level);
+}
+
+static void split_map(struct stlb_run *run, enum stlb_level level)
+{
+	stlb_map_split(run, level);
 	/* Nor may the kernel have made a contiguous set of what is around it. */
 	stlb_madvise(run, run->start + 2 * PAGE_SIZE, PAGE_SIZE, MADV_DONTNEED);
 	stlb_read_all(run);
 }
+
+#ifdef CONFIG_ARM64_CONTPTE
+/* Where all pages of a set are there, Linux makes it contiguous by itself. */
+static void fold_map(struct stlb_run *run, enum stlb_level level)
+{
+	stlb_map_split(run, level);
+	stlb_read_all(run);
+}
+
+/*
+ * The page beside the first is dirty, as a CPU leaves it that manages the dirty
+ * state in hardware: it changes the entry that it has walked and no other. What
+ * is asked for afterwards is another page of the set.
+ */
+static void fold_sibling_map(struct stlb_run *run, enum stlb_level level)
+{
+	struct stlb_leaf leaf;
+	spinlock_t *ptl;
+
+	fold_map(run, level);
+	ptl = stlb_ptl(run->mm, run->start);
+	KUNIT_ASSERT_NOT_NULL(run->test, ptl);
+	mmap_read_lock(run->mm);
+	spin_lock(ptl);
+	stlb_walk(run->mm, run->start + PAGE_SIZE, &leaf);
+	if (leaf.dbm)
+		WRITE_ONCE(*leaf.ptep, __pte(pte_val(READ_ONCE(*leaf.ptep)) &
+					     ~PTE_RDONLY));
+	spin_unlock(ptl);
+	mmap_read_unlock(run->mm);
+	KUNIT_ASSERT_TRUE_MSG(run->test, leaf.dbm && !leaf.writable,
+			      "not writable-clean");
+}
+#endif
 
 /* mprotect() takes the write permission of a block, and leaves it away. */
 static void thp_mprotect_map(struct stlb_run *run, enum stlb_level level)
@@ -1281,6 +1320,12 @@ const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS] = {
 	/* GUP marks a writable-clean block dirty when it walks it: no fault. */
 	SCENARIO(thp_free_touch_pmd, STLB_PMD, thp_free_map, gup),
 	SCENARIO(thp_mprotect_pmd, STLB_PMD, thp_mprotect_map, store),
+
+#ifdef CONFIG_ARM64_CONTPTE
+	SCENARIO(fold_store_cont_pte, STLB_CONT_PTE, fold_map, store),
+	SCENARIO(fold_request_cont_pte, STLB_CONT_PTE, fold_map, request),
+	SCENARIO(fold_sibling_cont_pte, STLB_CONT_PTE, fold_sibling_map, request),
+#endif
 
 	SCENARIO(hugetlb_private_cont_pte, STLB_CONT_PTE,
 		 hugetlb_private_map, store),

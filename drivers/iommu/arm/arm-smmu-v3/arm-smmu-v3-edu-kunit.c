@@ -597,6 +597,13 @@ static void hw_dirty_pmd(struct kunit *test)
 	edu_test_hw_dirty(test, &stlb_scenarios[STLB_thp_free_request_pmd]);
 }
 
+#ifdef CONFIG_ARM64_CONTPTE
+static void hw_dirty_fold_cont_pte(struct kunit *test)
+{
+	edu_test_hw_dirty(test, &stlb_scenarios[STLB_fold_request_cont_pte]);
+}
+#endif
+
 static void hw_dirty_hugetlb_cont_pte(struct kunit *test)
 {
 	edu_test_hw_dirty(test, &stlb_scenarios[STLB_hugetlb_shared_request_cont_pte]);
@@ -695,6 +702,9 @@ static struct kunit_suite edu_test_suite = {
 static struct kunit_case hd_test_cases[] = {
 	KUNIT_CASE(hw_dirty_pte),
 	KUNIT_CASE(hw_dirty_pmd),
+#ifdef CONFIG_ARM64_CONTPTE
+	KUNIT_CASE(hw_dirty_fold_cont_pte),
+#endif
 	KUNIT_CASE(hw_dirty_hugetlb_cont_pte),
 	KUNIT_CASE(hw_dirty_hugetlb_pmd),
 	KUNIT_CASE(hw_dirty_hugetlb_cont_pmd),

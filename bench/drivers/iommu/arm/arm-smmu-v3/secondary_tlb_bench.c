@@ -13,6 +13,7 @@
 #include <linux/miscdevice.h>
 #include <linux/mmu_notifier.h>
 #include <linux/pci.h>
+#include <linux/secondary_tlb_compat.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
 #include <linux/uaccess.h>
@@ -60,7 +61,7 @@ static const struct mmu_notifier_ops bench_start_end_ops = {
 };
 
 static const struct mmu_notifier_ops bench_empty_ops = {
-	.invalidate_range	= bench_range,
+	.arch_invalidate_secondary_tlbs	= bench_range,
 };
 
 static bool bench_interval(struct mmu_interval_notifier *mni,
@@ -108,9 +109,9 @@ static int bench_subscribe(struct bench *b, u32 who)
 
 static struct arm_smmu_queue *bench_cmdq(struct bench *b)
 {
-	struct device *dev = &edu_pdev(b->edu)->dev;
+	struct arm_smmu_master *master = dev_iommu_priv_get(&edu_pdev(b->edu)->dev);
 
-	return &to_smmu_domain(iommu_get_domain_for_dev(dev))->smmu->cmdq.q;
+	return &master->smmu->cmdq.q;
 }
 
 /*
