@@ -884,22 +884,16 @@ static void fold_map(struct stlb_run *run, enum stlb_level level)
 	stlb_read_all(run);
 }
 
-/*
- * The page beside the first is dirty, as a CPU leaves it that manages the dirty
- * state in hardware: it changes the entry that it has walked and no other. What
- * is asked for afterwards is another page of the set.
- */
-static void fold_sibling_map(struct stlb_run *run, enum stlb_level level)
+/* What a CPU does to the entry that it has walked, and no other, if it can. */
+static void stlb_make_dirty(struct stlb_run *run, unsigned long va)
 {
+	spinlock_t *ptl = stlb_ptl(run->mm, va);
 	struct stlb_leaf leaf;
-	spinlock_t *ptl;
 
-	fold_map(run, level);
-	ptl = stlb_ptl(run->mm, run->start);
 	KUNIT_ASSERT_NOT_NULL(run->test, ptl);
 	mmap_read_lock(run->mm);
 	spin_lock(ptl);
-	stlb_walk(run->mm, run->start + PAGE_SIZE, &leaf);
+	stlb_walk(run->mm, va, &leaf);
 	if (leaf.dbm)
 		WRITE_ONCE(*leaf.ptep, __pte(pte_val(READ_ONCE(*leaf.ptep)) &
 					     ~PTE_RDONLY));
@@ -907,6 +901,13 @@ static void fold_sibling_map(struct stlb_run *run, enum stlb_level level)
 	mmap_read_unlock(run->mm);
 	KUNIT_ASSERT_TRUE_MSG(run->test, leaf.dbm && !leaf.writable,
 			      "not writable-clean");
+}
+
+/* The page beside the first is dirty; others of the set will be asked for. */
+static void fold_sibling_map(struct stlb_run *run, enum stlb_level level)
+{
+	fold_map(run, level);
+	stlb_make_dirty(run, run->start + PAGE_SIZE);
 }
 #endif
 
