@@ -17,11 +17,16 @@
 #include <linux/slab.h>
 #include <linux/srcu.h>
 #include <linux/uaccess.h>
-#include <asm/perf_event.h>
 
 #include "arm-smmu-v3.h"
 #include "arm-smmu-v3-edu.h"
 #include "secondary_tlb_bench.h"
+
+/* Arm ARM DDI 0487: PMCR_EL0.{LC,E}, PMUSERENR_EL0.{CR,EN} */
+#define PMCR_LC		BIT(6)
+#define PMCR_E		BIT(0)
+#define PMUSERENR_CR	BIT(2)
+#define PMUSERENR_EN	BIT(0)
 
 /**
  * struct bench - an open file
@@ -199,12 +204,12 @@ static int bench_open(struct inode *inode, struct file *file)
 
 	/*
 	 * The cycle counter, for all exception levels of Linux and for user
-	 * space: PMCR_EL0.{LC,E}, PMUSERENR_EL0.{CR,EN}.
+	 * space.
 	 */
 	write_sysreg(0, pmccfiltr_el0);
 	write_sysreg(BIT(31), pmcntenset_el0);
-	write_sysreg(ARMV8_PMU_PMCR_LC | ARMV8_PMU_PMCR_E, pmcr_el0);
-	write_sysreg(ARMV8_PMU_USERENR_CR | ARMV8_PMU_USERENR_EN, pmuserenr_el0);
+	write_sysreg(PMCR_LC | PMCR_E, pmcr_el0);
+	write_sysreg(PMUSERENR_CR | PMUSERENR_EN, pmuserenr_el0);
 	isb();
 	return 0;
 }
