@@ -348,10 +348,40 @@ static void run(const struct who *w)
 	_exit(0);
 }
 
+static bool ends_well(pid_t pid)
+{
+	int status;
+
+	return waitpid(pid, &status, 0) == pid && !status;
+}
+
+/* What the SMMU is told when a process with SVA is gone, seen by its parent. */
+static void run_exit(const struct size *s)
+{
+	unsigned int pages = s->bytes == PAGE ? 16 : 1;
+	__u32 who = STLB_BENCH_SVA;
+	char *p = map(s, pages, MAP_PRIVATE);
+	pid_t pid;
+
+	bench = open("/dev/secondary_tlb_bench", O_RDWR);
+	check(bench >= 0, "/dev/secondary_tlb_bench");
+	pid = fork();
+	if (!pid) {
+		check(!ioctl(bench, STLB_BENCH_SUBSCRIBE, &who), "sva");
+		write_all(p, s->bytes, pages);
+		forget_cmds();
+		_exit(0);
+	}
+	check(ends_well(pid), "the process that exits");
+	count_cmds("exit", s, p, s->bytes * pages);
+	check(!close(bench), "close");
+	fflush(stdout);
+	_exit(0);
+}
+
 int main(void)
 {
 	unsigned int i, failed = 0;
-	int status;
 	pid_t pid;
 
 	if (mount("dev", "/dev", "devtmpfs", 0, NULL))
@@ -361,8 +391,14 @@ int main(void)
 		pid = fork();
 		if (!pid)
 			run(subscribers + i);
-		if (waitpid(pid, &status, 0) != pid || status)
-			failed++;
+		failed += !ends_well(pid);
+	}
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		fflush(stdout);
+		pid = fork();
+		if (!pid)
+			run_exit(sizes + i);
+		failed += !ends_well(pid);
 	}
 	if (!failed)
 		printf("stlb,end\n");

@@ -29,7 +29,7 @@ SIZES = {'pte': '4K page', 'thp': 'THP, 2M', '64k': 'hugetlb 64K', '2m': 'hugetl
          '32m': 'hugetlb 32M'}
 OPS = {'upgrade': 'upgrade', 'mprotect_ro': 'mprotect, read-only',
        'mprotect_rw': 'mprotect, read-write', 'fork': 'fork',
-       'mremap': 'mremap', 'munmap': 'munmap'}
+       'mremap': 'mremap', 'munmap': 'munmap', 'exit': 'exit'}
 CONFIGS = {'off': 'MMU_NOTIFIER off', 'sva-off': 'MMU_NOTIFIER on, SVA off',
            'on': 'both on, with the tests'}
 # How much more than as it is, in instructions and in bytes.

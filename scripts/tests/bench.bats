@@ -36,7 +36,7 @@ console()
 	done > "$1.1.log"
 	echo "stlb,srcu,1000,34000" >> "$1.1.log"
 	for size in pte thp 64k 2m 32m; do
-		for n in upgrade mprotect_ro mprotect_rw fork mremap munmap; do
+		for n in upgrade mprotect_ro mprotect_rw fork mremap munmap exit; do
 			echo "stlb,cmds,$n,$size,1,0,1,1"
 		done
 	done >> "$1.1.log"
@@ -94,4 +94,19 @@ console()
 	run "$BENCH" . Linux
 	[ "$status" = 1 ]
 	[[ $output == *"one-line: commands differ"* ]]
+}
+
+@test "an operation that invalidates twice" {
+	sed -i 's/^\(stlb,cmds,\(munmap\|fork\),64k,.*\),1$/\1,2/' series.[12].log
+	run "$BENCH" . Linux
+	[ "$status" = 1 ]
+	[[ $output == *"Too often invalidated"*"munmap, hugetlb 64K: 2 times"* ]]
+	[[ $output != *"fork, hugetlb 64K: 2 times"* ]]
+}
+
+@test "a base that needs no fix of one line" {
+	rm one-line.*.log
+	run "$BENCH" . Linux
+	[ "$status" = 0 ]
+	[[ $output != *"one line"* ]]
 }
