@@ -22,7 +22,7 @@ import os
 import re
 import sys
 
-from results import PANIC, SPLAT, Expected, Run
+from results import PANIC, SPLAT, Expected, Run, conclude
 
 SKIP = re.compile(r'^ +ok \d+ (\w+) # SKIP (.*)$', re.M)
 SUBTEST = re.compile(r'^ +# Subtest: (\w+)$', re.M)
@@ -140,15 +140,7 @@ def main():
               f'{" ".join(sees)}'.rstrip())
         for reason, n in kernel.skipped.items():
             print(f'{"":12}{n} skipped: {reason}')
-    print()
-    for line in bad[:12]:
-        print(f'error: {line}', file=sys.stderr)
-    if len(bad) > 12:
-        print(f'error: and {len(bad) - 12} more', file=sys.stderr)
-    if args.tally:
-        with open(args.tally, 'w', encoding='utf-8') as f:
-            f.write(f'{good} passed {len(bad)} failed\n')
-    return 1 if bad else 0
+    return conclude(good, bad, args.tally)
 
 
 if __name__ == '__main__':

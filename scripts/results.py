@@ -139,3 +139,16 @@ def paint(word, width):
     if not sys.stdout.isatty():
         return text
     return f'\033[{COLOUR.get(word, "33")}m{text}\033[0m'
+
+
+def conclude(good, bad, tally):
+    """Say what is bad, leave the count in the file tally, if any: the exit status."""
+    print()
+    for line in bad[:12]:
+        print(f'error: {line}', file=sys.stderr)
+    if len(bad) > 12:
+        print(f'error: and {len(bad) - 12} more', file=sys.stderr)
+    if tally:
+        with open(tally, 'w', encoding='utf-8') as f:
+            f.write(f'{good} passed {len(bad)} failed\n')
+    return 1 if bad else 0

@@ -16,7 +16,7 @@ import glob
 import re
 import sys
 
-from results import PANIC, SPLAT, Run
+from results import PANIC, SPLAT, Run, conclude
 
 SEED = re.compile(r'stlb: soak: \w+: secondary_tlb_soak\.seed=(\d+)')
 # How often something was done, or memory of a kind was there and left in peace.
@@ -89,13 +89,7 @@ def main():
                   f'{(soak.seeds or ["none"])[0]:12}{" ".join(sorted(set(soak.words)))}')
             good += len(soak.words) if not soak.why else 0
             bad += [f'soak with {name}: {why}' for why in soak.why]
-    print()
-    for line in bad:
-        print(f'error: {line}', file=sys.stderr)
-    if args.tally:
-        with open(args.tally, 'w', encoding='utf-8') as f:
-            f.write(f'{good} passed {len(bad)} failed\n')
-    return 1 if bad else 0
+    return conclude(good, bad, args.tally)
 
 
 if __name__ == '__main__':
