@@ -149,8 +149,9 @@ static void read_all(char *p, unsigned long step, unsigned int pages)
 
 /*
  * All entries valid, and read-only for the hardware; the next write upgrades
- * them. Shared memory is mapped so by a read. What mprotect() has taken the write
- * permission from gets it back from the next write fault, but for small pages.
+ * them. Shared memory is mapped so by a read. A huge page that MADV_FREE has made
+ * clean needs a fault to become dirty. What mprotect() has taken the write permission
+ * of a hugetlb page from gets it back from the next write fault.
  */
 static void make_read_only(char *p, const struct size *s, unsigned int pages)
 {
@@ -162,6 +163,11 @@ static void make_read_only(char *p, const struct size *s, unsigned int pages)
 		return;
 	}
 	write_all(p, s->bytes, pages);
+	if (!s->hugetlb) {
+		check(!madvise(p, len, MADV_FREE), "MADV_FREE");
+		read_all(p, s->bytes, pages);
+		return;
+	}
 	check(!mprotect(p, len, PROT_READ), "mprotect");
 	check(!mprotect(p, len, PROT_READ | PROT_WRITE), "mprotect");
 }
