@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Tables, a CSV and a plot of what make bench measured.
 
-    bench.py DIR TITLE
+    bench.py DIR TITLE LIMITS
 
 DIR has two console logs of each kernel (KERNEL.1.log and KERNEL.2.log, with the
 lines of bench/init.c) and the size of its text (KERNEL-CONFIG/text). Writes
@@ -17,6 +17,7 @@ more than it may.
 The kernel with the one-line fix is there only for bases that need it.
 """
 import collections
+import configparser
 import csv
 import os
 import subprocess
@@ -32,9 +33,8 @@ OPS = {'upgrade': 'upgrade', 'mprotect_ro': 'mprotect, read-only',
        'mremap': 'mremap', 'munmap': 'munmap', 'exit': 'exit'}
 CONFIGS = {'off': 'MMU_NOTIFIER off', 'sva-off': 'MMU_NOTIFIER on, SVA off',
            'on': 'both on, with the tests'}
-# How much more than as it is, in instructions and in bytes.
-MAY_COST = {'none': 2, 'start_end': 6, 'interval': 6, 'kvm': 6}
-MAY_GROW = {'off': 512, 'sva-off': 512}
+# Those who are not to pay: the file LIMITS says how much they may.
+OTHERS = ('none', 'start_end', 'interval', 'kvm')
 # How often the SMMU may be told of a translation for one operation: once; but
 # fork() breaks a contiguous set before it makes it read-only, and invalidates the
 # rest of the address space by the end.
@@ -132,7 +132,7 @@ def plot(path, title, log):
     """Two blocks of data for gnuplot: by subscriber, and by number of them."""
     many = sorted({n for who, n, _ in log['unfixed'].cost if who == 'sva'})
     with open(path + '.dat', 'w') as f:
-        for who in MAY_COST:
+        for who in OTHERS:
             key = (who, int(who != 'none'), 'pte')
             print(f'"{WHO[who]}"', *(log[k].cost[key] for k in KERNELS), file=f)
         print('\n', file=f)
@@ -143,7 +143,9 @@ def plot(path, title, log):
                     f'what="{title}"; kernels="{" ".join(KERNELS)}"', script], check=True)
 
 
-def main(where, title):
+def main(where, title, limits):
+    may = configparser.ConfigParser(interpolation=None)
+    may.read_file(open(limits))
     if not os.path.exists(f'{where}/one-line.1.log'):
         del KERNELS['one-line']
     runs = {k: [Log(f'{where}/{k}.{n}.log') for n in (1, 2)] for k in KERNELS}
@@ -194,15 +196,20 @@ def main(where, title):
         print('There are ATC_INV commands: QEMU has learnt something.')
 
     rows = []
-    for who, limit in MAY_COST.items():
-        by_size = {s: log['series'].cost[who, int(who != 'none'), s] -
-                   log['unfixed'].cost[who, int(who != 'none'), s] for s in SIZES}
-        worst = max(by_size, key=by_size.get)
-        rows.append((WHO[who], limit, by_size[worst], f'{by_size[worst]:+.1f}, {SIZES[worst]}'))
-    for config, limit in MAY_GROW.items():
+    for who in OTHERS:
+        limit = may['instructions'][who]
+        over = {}
+        for s in SIZES:
+            base = log['unfixed'].cost[who, int(who != 'none'), s]
+            allowed = base * float(limit[:-1]) / 100 if limit.endswith('%') else float(limit)
+            more = log['series'].cost[who, int(who != 'none'), s] - base
+            over[s] = round(more - allowed, 3), f'{more:+.1f} {more / base:+.1%}, {SIZES[s]}'
+        worst = max(over, key=lambda s: over[s][0])
+        rows.append((WHO[who], limit, *over[worst]))
+    for config, limit in may['text'].items():
         more = text['series', config] - text['unfixed', config]
-        rows.append((CONFIGS[config], limit, more, f'{more:+d} bytes'))
-    missed = [name for name, limit, value, _ in rows if value > limit + 0.05]
+        rows.append((CONFIGS[config], limit, more - int(limit), f'{more:+d} bytes'))
+    missed = [name for name, _, over, _ in rows if over > 0.05]
     twice = [f'{OPS[op]}, {SIZES[size]}: {cmds[3]} times'
              for (op, size), cmds in log['series'].cmds.items()
              if cmds[3] > MAY_REPEAT[op, size]]

@@ -14,6 +14,7 @@ setup()
 	printf '#!/bin/sh\n' > bin/gnuplot
 	chmod +x bin/gnuplot
 	PATH=$PWD/bin:$PATH
+	cp "$BATS_TEST_DIRNAME/../../bench/6.1/limits" .
 	local kernel config
 	for kernel in unfixed one-line series; do
 		console "$kernel" 0
@@ -45,7 +46,7 @@ console()
 
 @test "a series that costs two instructions will do" {
 	console series 2
-	run "$BENCH" . Linux
+	run "$BENCH" . Linux limits
 	echo "$output"
 	[ "$status" = 0 ]
 	[[ $output == *"nobody "*"800.0"*"802.0 +2.0 ×1.002"* ]]
@@ -55,50 +56,50 @@ console()
 
 @test "one that costs three does not" {
 	console series 3
-	run "$BENCH" . Linux
+	run "$BENCH" . Linux limits
 	[ "$status" = 1 ]
-	[[ $output == *"nobody "*"+2 "*"+3.0, 4K page"*"TOO MUCH"* ]]
-	[[ $output == *"KVM "*"+6 "*"+3.0, 4K page"*"ok"* ]]
+	[[ $output == *"nobody "*"+2 "*"+3.0 +0.4%, 4K page"*"TOO MUCH"* ]]
+	[[ $output == *"KVM "*"+6 "*"+3.0 +0.4%, 4K page"*"ok"* ]]
 }
 
 @test "one that makes the kernel larger does not" {
 	echo 1000513 > series-sva-off/text
-	run "$BENCH" . Linux
+	run "$BENCH" . Linux limits
 	[ "$status" = 1 ]
 	[[ $output == *"+513 bytes"*"TOO MUCH"* ]]
 }
 
 @test "two runs that differ by more than 0.1 instruction" {
 	sed -i 's/^\(stlb,cost,kvm,1,thp,100,\)800../\180011/' series.2.log
-	run "$BENCH" . Linux
+	run "$BENCH" . Linux limits
 	[ "$status" = 1 ]
 	[[ $output == *"differ:"*"series, ('kvm', 1, 'thp'): 800.00 and 800.11"* ]]
 }
 
 @test "a run that lacks a figure" {
 	sed -i '/^stlb,cost,kvm,1,thp/d' series.2.log
-	run "$BENCH" . Linux
+	run "$BENCH" . Linux limits
 	[ "$status" = 1 ]
 	[ "$output" = "error: series.2.log has no figure for ('kvm', 1, 'thp'), and 0 more are missing: see the consoles in ." ]
 }
 
 @test "figures that all runs lack" {
 	sed -i '/^stlb,cost,sva,8,/d; /^stlb,srcu/d; /^stlb,cmds,fork,2m/d' ./*.log
-	run "$BENCH" . Linux
+	run "$BENCH" . Linux limits
 	[ "$status" = 1 ]
 	[[ $output == "error: unfixed.1.log has no figure for ('sva', 8, 'pte'), and 17 more are missing"* ]]
 }
 
 @test "two runs with different commands" {
 	sed -i 's/^stlb,cmds,upgrade,pte,1/stlb,cmds,upgrade,pte,2/' one-line.2.log
-	run "$BENCH" . Linux
+	run "$BENCH" . Linux limits
 	[ "$status" = 1 ]
 	[[ $output == *"one-line: commands differ"* ]]
 }
 
 @test "an operation that invalidates twice" {
 	sed -i 's/^\(stlb,cmds,\(munmap\|fork\),64k,.*\),1$/\1,2/' series.[12].log
-	run "$BENCH" . Linux
+	run "$BENCH" . Linux limits
 	[ "$status" = 1 ]
 	[[ $output == *"Too often invalidated"*"munmap, hugetlb 64K: 2 times"* ]]
 	[[ $output != *"fork, hugetlb 64K: 2 times"* ]]
@@ -106,7 +107,18 @@ console()
 
 @test "a base that needs no fix of one line" {
 	rm one-line.*.log
-	run "$BENCH" . Linux
+	run "$BENCH" . Linux limits
 	[ "$status" = 0 ]
 	[[ $output != *"one line"* ]]
+}
+
+@test "a limit in percent" {
+	sed -i 's/^none = .*/none = 0.3%/' limits
+	console series 2
+	run "$BENCH" . Linux limits
+	[ "$status" = 0 ]
+	console series 3
+	run "$BENCH" . Linux limits
+	[ "$status" = 1 ]
+	[[ $output == *"nobody "*"+0.3% "*"+3.0 +0.4%"*"TOO MUCH"* ]]
 }
