@@ -33,7 +33,7 @@ kunit()
 		--cross_compile=aarch64-linux-gnu- "$@"
 }
 
-# build_kernel TREE [KUNITCONFIG]. Kernels differ in few files: ccache has the rest.
+# build_kernel TREE [KUNITCONFIG [ARGUMENTS]]. Kernels differ in few files: ccache has the rest.
 # Each is built in a directory below its tree, so that the compiler is called with
 # the same names.
 build_kernel()
@@ -41,7 +41,7 @@ build_kernel()
 	export CCACHE_DIR=$TOP/build/ccache CCACHE_MAXSIZE=5G
 	kunit "$1" build --jobs="$(nproc)" \
 		--kunitconfig="${2:-lib/tests/secondary_tlb.kunitconfig}" \
-		--make_options='CC=ccache aarch64-linux-gnu-gcc'
+		--make_options='CC=ccache aarch64-linux-gnu-gcc' "${@:3}"
 }
 
 # run_kernel TREE BOOT SECONDS CASES [QEMU ARGUMENTS]: leaves RESULTS/BOOT.json and
