@@ -35,6 +35,12 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 #define arch_invalidate_secondary_tlbs	invalidate_range
 #endif
 
+/*
+ * 6.6: ranges come from those who invalidate CPU TLBs, and have been rounded to pages
+ * for them. Before, whoever changed an entry passed what it had.
+ */
+#define STLB_ANY_RANGE		STLB_BEFORE(6, 6)
+
 /* Call those who have it, as the kernel does. */
 static inline void stlb_invalidate(struct mm_struct *mm, unsigned long start,
 				   unsigned long end)
@@ -138,6 +144,35 @@ static inline int stlb_attach_again(struct iommu_domain *domain,
 {
 	return domain->ops->attach_dev(domain, dev, domain);
 }
+#endif
+
+/*
+ * By 7.3: what the SMMUv3 driver invalidates for a domain is in an array, which is
+ * made anew for each attach with the help of one that the device has, and ranges of
+ * all domains go by one function.
+ */
+#if STLB_BEFORE(7, 3)
+#define stlb_smmu_alloc_invs(_master)	((void)(_master), 0)
+#define stlb_smmu_free_invs(_master)	((void)(_master))
+#define stlb_smmu_inv_leaf(_domain, _iova, _size, _granule)		\
+({									\
+	struct arm_smmu_domain *__domain = (_domain);			\
+									\
+	arm_smmu_tlb_inv_range_asid(_iova, _size, __domain->cd.asid,	\
+				    _granule, true, __domain);		\
+})
+#else
+/* Room for the ASID, and for an ATC behind each stream. */
+#define stlb_smmu_alloc_invs(_master)					\
+({									\
+	struct arm_smmu_master *__master = (_master);			\
+									\
+	__master->build_invs = arm_smmu_invs_alloc(1 + __master->num_streams); \
+	__master->build_invs ? 0 : -ENOMEM;				\
+})
+#define stlb_smmu_free_invs(_master)	kfree((_master)->build_invs)
+#define stlb_smmu_inv_leaf(_domain, _iova, _size, _granule)		\
+	arm_smmu_domain_inv_range(_domain, _iova, _size, _granule, true)
 #endif
 
 #endif /* _LINUX_SECONDARY_TLB_COMPAT_H */

@@ -194,7 +194,8 @@ static int smmu_model_walk(const u64 word[2], u64 va, struct stlb_leaf *leaf,
 /*
  * What the SMMU makes of an address: from the TLB, or from the page table and
  * then into the TLB. The entries of a contiguous set go there one by one, all of
- * them. A TLB that hears the CPU's broadcasts is left away.
+ * them, each as it is: a CPU that manages the dirty state makes one writable and
+ * not the others. A TLB that hears the CPU's broadcasts is left away.
  */
 static int smmu_model_translate(struct smmu_model *m, struct smmu_model_stream *s,
 				u32 ssid, u64 va, bool walk,
@@ -202,8 +203,8 @@ static int smmu_model_translate(struct smmu_model *m, struct smmu_model_stream *
 {
 	struct stlb_cached *e;
 	struct stlb_leaf one;
-	unsigned int set, i;
-	u64 word[2];
+	unsigned int set, ignored, i;
+	u64 word[2], at;
 	int event;
 
 	if (!smmu_model_config(s, ssid, word))
@@ -228,15 +229,11 @@ static int smmu_model_translate(struct smmu_model *m, struct smmu_model_stream *
 				 smmu_model_walk(word, va, leaf, &set);
 	if (event || m->btm)
 		return event;
-	one = *leaf;
-	one.start = ALIGN_DOWN(leaf->start, leaf->size * set);
-	one.pfn -= (leaf->start - one.start) >> PAGE_SHIFT;
-	for (i = 0; i < set; i++) {
-		if (!stlb_cache_find(&m->tlb, cd_asid(word), one.start))
-			stlb_cache_fill(&m->tlb, cd_asid(word), one.start, &one);
-		one.start += one.size;
-		one.pfn += one.size >> PAGE_SHIFT;
-	}
+	at = ALIGN_DOWN(leaf->start, leaf->size * set);
+	for (i = 0; i < set; i++, at += leaf->size)
+		if (!stlb_cache_find(&m->tlb, cd_asid(word), at) &&
+		    !smmu_model_walk(word, at, &one, &ignored))
+			stlb_cache_fill(&m->tlb, cd_asid(word), at, &one);
 	return 0;
 }
 

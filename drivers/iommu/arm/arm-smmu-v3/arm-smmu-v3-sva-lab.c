@@ -38,6 +38,8 @@ struct sva_driver {
 	} bond[SVA_BONDS];
 };
 
+const char * const sva_no_disable;
+
 static int sva_attach_dev(struct iommu_domain *domain, struct device *dev)
 {
 	return 0;
@@ -353,7 +355,7 @@ void sva_smmu_starve(struct sva_smmu *s, bool starve)
 /**
  * sva_smmu_inv_leaf() - invalidate what a DMA domain has unmapped
  * @s: the SMMU
- * @asid: the ASID
+ * @mm: a bound address space, whose ASID it takes
  * @iova: first byte
  * @size: bytes
  * @granule: bytes that each leaf entry maps
@@ -362,10 +364,10 @@ void sva_smmu_starve(struct sva_smmu *s, bool starve)
  *
  * Context: on a CPU that is not the model's.
  */
-void sva_smmu_inv_leaf(struct sva_smmu *s, u16 asid, unsigned long iova,
-		       size_t size, size_t granule)
+void sva_smmu_inv_leaf(struct sva_smmu *s, const struct mm_struct *mm,
+		       unsigned long iova, size_t size, size_t granule)
 {
-	arm_smmu_tlb_inv_range_asid(iova, size, asid, granule, true,
+	arm_smmu_tlb_inv_range_asid(iova, size, sva_asid(s, mm), granule, true,
 				    &s->driver->domain);
 }
 
@@ -417,12 +419,13 @@ u32 sva_pasid(const struct mm_struct *mm)
 }
 
 /**
- * sva_asid() - the ASID that a device has to use for an address space
+ * sva_asid() - the ASID that an SMMU has to use for an address space
+ * @s: the SMMU
  * @mm: the address space
  *
  * Return: the CPU's, that of user space if there are two.
  */
-u16 sva_asid(const struct mm_struct *mm)
+u16 sva_asid(const struct sva_smmu *s, const struct mm_struct *mm)
 {
 	return ASID(mm) | (arm64_kernel_unmapped_at_el0() ? 1 : 0);
 }

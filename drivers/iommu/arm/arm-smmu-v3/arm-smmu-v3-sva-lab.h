@@ -44,6 +44,9 @@ struct sva_smmu {
 	struct sva_driver *driver;
 };
 
+/* Why sva_smmu_disable() does nothing that could be tested, or NULL if it does. */
+extern const char * const sva_no_disable;
+
 int sva_smmu_init(struct sva_smmu *s, unsigned int index);
 void sva_smmu_exit(struct sva_smmu *s);
 int sva_smmu_bind(struct sva_smmu *s, struct mm_struct *mm);
@@ -52,11 +55,11 @@ void sva_smmu_unbind_master(struct sva_smmu *s, struct mm_struct *mm,
 			    unsigned int i);
 void sva_smmu_unbind_all(struct sva_smmu *s);
 void sva_smmu_starve(struct sva_smmu *s, bool starve);
-void sva_smmu_inv_leaf(struct sva_smmu *s, u16 asid, unsigned long iova,
-		       size_t size, size_t granule);
+void sva_smmu_inv_leaf(struct sva_smmu *s, const struct mm_struct *mm,
+		       unsigned long iova, size_t size, size_t granule);
 int sva_smmu_enable(struct sva_smmu *s);
 int sva_smmu_disable(struct sva_smmu *s);
 u32 sva_pasid(const struct mm_struct *mm);
-u16 sva_asid(const struct mm_struct *mm);
+u16 sva_asid(const struct sva_smmu *s, const struct mm_struct *mm);
 
 #endif /* _ARM_SMMU_V3_SVA_LAB_H */

@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The driver's side of a modelled SMMU where context descriptors belong to the
+ * device and a shared address space is a domain: the structures that probing and
+ * attaching a DMA domain leave behind. From there on all is real: the core binds,
+ * and the driver's own operations attach, detach and invalidate.
+ */
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/iommu.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/secondary_tlb_compat.h>
+#include <linux/slab.h>
+
+#include "arm-smmu-v3.h"
+#include "arm-smmu-v3-sva-lab.h"
+
+#define SVA_MASTERS	2
+#define SVA_STREAMS	2
+#define SVA_BONDS	2
+#define SVA_SSID_BITS	8
+
+static_assert(SVA_MASTERS * SVA_STREAMS <= SMMU_MODEL_STREAMS);
+
+/*
+ * @table: the CDs, which the driver sees in @master.cd_table, but see
+ *	sva_smmu_starve()
+ */
+struct sva_master {
+	struct arm_smmu_master master;
+	struct arm_smmu_stream stream[SVA_STREAMS];
+	struct arm_smmu_cd *table;
+	struct pci_dev *pdev;
+	struct dev_iommu iommu;
+};
+
+/*
+ * @mm: a process that is bound, or was last
+ * @live: it is
+ * @asid: the ASID of its domain
+ * @handle: what the core has returned for each device
+ */
+struct sva_bond {
+	struct mm_struct *mm;
+	bool live;
+	u16 asid;
+	struct iommu_sva *handle[SVA_MASTERS];
+};
+
+struct sva_driver {
+	struct arm_smmu_device smmu;
+	struct device *hwdev;
+	struct sva_master master[SVA_MASTERS];
+	struct sva_bond bond[SVA_BONDS];
+};
+
+const char * const sva_no_disable =
+	"this driver has nothing to disable: what a process is bound by ends with its domain";
+
+/* All that the driver asks the firmware for: whether ATS is possible. */
+static struct iommu_fwspec sva_fwspec = {
+	.flags = IOMMU_FWSPEC_PCI_RC_ATS,
+};
+
+/* arm_smmu_device_probe(): the features, and the command queue. */
+static int sva_init_smmu(struct sva_smmu *s)
+{
+	const struct sva_config *config = &s->config;
+	struct arm_smmu_device *smmu = &s->driver->smmu;
+	struct arm_smmu_queue *q = &smmu->cmdq.q;
+
+	smmu->dev = s->driver->hwdev;
+	smmu->iommu.ops = &arm_smmu_ops;
+	smmu->features = ARM_SMMU_FEAT_TRANS_S1 | ARM_SMMU_FEAT_COHERENCY |
+			 ARM_SMMU_FEAT_SVA;
+	if (config->range_inv)
+		smmu->features |= ARM_SMMU_FEAT_RANGE_INV;
+	if (config->ats)
+		smmu->features |= ARM_SMMU_FEAT_ATS;
+	if (config->e2h)
+		smmu->features |= ARM_SMMU_FEAT_E2H;
+	if (config->btm)
+		smmu->features |= ARM_SMMU_FEAT_BTM;
+	if (config->msi)
+		smmu->options |= ARM_SMMU_OPT_MSIPOLL;
+	smmu->pgsize_bitmap = PAGE_SIZE | PMD_SIZE;
+	smmu->asid_bits = 16;
+	smmu->ssid_bits = SVA_SSID_BITS;
+
+	q->llq.max_n_shift = s->model.log2size;
+	q->base = s->model.queue;
+	q->base_dma = s->model.queue_pa;
+	q->prod_reg = (u32 __force __iomem *)&s->model.prod;
+	q->cons_reg = (u32 __force __iomem *)&s->model.cons;
+	q->ent_dwords = CMDQ_ENT_DWORDS;
+	atomic_set(&smmu->cmdq.owner_prod, 0);
+	atomic_set(&smmu->cmdq.lock, 0);
+	smmu->cmdq.valid_map = (atomic_long_t *)
+		bitmap_zalloc(1 << s->model.log2size, GFP_KERNEL);
+	return smmu->cmdq.valid_map ? 0 : -ENOMEM;
+}
+
+static void sva_release_pdev(struct device *dev)
+{
+	kfree(to_pci_dev(dev));
+}
+
+/*
+ * The driver takes none but PCI devices for such as have an ATC. This one looks like
+ * one to it, and to nobody else: it is on no bus when others may look for it.
+ */
+static int sva_init_pdev(struct sva_master *m, u32 sid, bool ats)
+{
+	struct iommu_group *group;
+	struct pci_dev *pdev;
+	int ret;
+
+	pdev = kzalloc(sizeof(*pdev), GFP_KERNEL);
+	if (!pdev)
+		return -ENOMEM;
+	device_initialize(&pdev->dev);
+	pdev->dev.release = sva_release_pdev;
+	pdev->ats_cap = ats ? PCI_CFG_SPACE_SIZE : 0;
+	ret = dev_set_name(&pdev->dev, "master-%x", sid) ?:
+	      device_add(&pdev->dev);
+	if (ret) {
+		put_device(&pdev->dev);
+		return ret;
+	}
+	m->pdev = pdev;
+	pdev->dev.bus = &pci_bus_type;
+
+	group = iommu_group_alloc();
+	if (IS_ERR(group))
+		return PTR_ERR(group);
+	ret = iommu_group_add_device(group, &pdev->dev);
+	iommu_group_put(group);
+	return ret;
+}
+
+/* arm_smmu_probe_device(), and arm_smmu_attach_dev() for a DMA domain. */
+static int sva_init_master(struct sva_smmu *s, unsigned int i, u32 sid)
+{
+	struct sva_driver *d = s->driver;
+	struct sva_master *m = &d->master[i];
+	struct arm_smmu_master *master = &m->master;
+	struct smmu_model_stream *stream;
+	unsigned int j;
+	int ret;
+
+	m->table = kcalloc(1 << SVA_SSID_BITS, sizeof(*m->table), GFP_KERNEL);
+	if (!m->table)
+		return -ENOMEM;
+	master->smmu = &d->smmu;
+	master->streams = m->stream;
+	master->num_streams = s->config.streams;
+	master->ssid_bits = SVA_SSID_BITS;
+	master->ats_enabled = s->config.ats &&
+			      !(s->config.mixed && i + 1 == s->config.masters);
+	ret = stlb_smmu_alloc_invs(master);
+	if (ret)
+		return ret;
+
+	/*
+	 * The STE leads to the CDs, and stays: the PASID of somebody else is in use
+	 * all the time.
+	 */
+	master->cd_table.s1fmt = STRTAB_STE_0_S1FMT_LINEAR;
+	master->cd_table.s1cdmax = SVA_SSID_BITS;
+	master->cd_table.linear.table = m->table;
+	master->cd_table.linear.num_ents = 1 << SVA_SSID_BITS;
+	master->cd_table.used_ssids = 1;
+	master->cd_table.in_ste = true;
+	master->ste_ats_enabled = master->ats_enabled;
+
+	for (j = 0; j < s->config.streams; j++) {
+		m->stream[j].id = sid + j;
+		m->stream[j].master = master;
+		stream = &s->model.stream[s->model.nr_streams++];
+		stream->sid = sid + j;
+		stream->ats = master->ats_enabled;
+		stream->cdtab = m->table->data;
+		stream->nr_cds = 1 << SVA_SSID_BITS;
+	}
+
+	ret = sva_init_pdev(m, sid, master->ats_enabled);
+	if (ret)
+		return ret;
+	master->dev = &m->pdev->dev;
+	mutex_init(&m->iommu.lock);
+	m->iommu.iommu_dev = &d->smmu.iommu;
+	m->iommu.fwspec = &sva_fwspec;
+	m->iommu.max_pasids = 1 << SVA_SSID_BITS;
+	m->iommu.priv = master;
+	master->dev->iommu = &m->iommu;
+	return 0;
+}
+
+static void sva_exit_master(struct sva_master *m)
+{
+	struct device *dev;
+
+	if (m->pdev) {
+		dev = &m->pdev->dev;
+		/* The core would release what is the driver's, as it has probed it. */
+		dev->iommu = NULL;
+		if (dev->iommu_group)
+			iommu_group_remove_device(dev);
+		dev->bus = NULL;
+		device_unregister(dev);
+	}
+	stlb_smmu_free_invs(&m->master);
+	kfree(m->table);
+}
+
+/**
+ * sva_smmu_init() - build an SMMU and the devices behind it, ready to be bound
+ * @s: the SMMU; &sva_smmu.config is set
+ * @index: number that makes its StreamIDs unique
+ *
+ * Context: may sleep.
+ * Return: 0, or an error; sva_smmu_exit() is due in either case.
+ */
+int sva_smmu_init(struct sva_smmu *s, unsigned int index)
+{
+	struct sva_config *config = &s->config;
+	struct sva_driver *d;
+	char name[16];
+	unsigned int i;
+	int ret;
+
+	s->model.range_inv = config->range_inv;
+	s->model.e2h = config->e2h;
+	/* The smallest that the driver takes: a batch must fit. */
+	s->model.log2size = ilog2(CMDQ_BATCH_ENTRIES) + 1;
+	ret = smmu_model_init(&s->model);
+	if (ret)
+		return ret;
+
+	d = kzalloc(sizeof(*d), GFP_KERNEL);
+	if (!d)
+		return -ENOMEM;
+	s->driver = d;
+	snprintf(name, sizeof(name), "smmu-%x", index);
+	d->hwdev = root_device_register(name);
+	if (IS_ERR(d->hwdev))
+		return PTR_ERR(d->hwdev);
+	ret = sva_init_smmu(s);
+	/*
+	 * The ASID is none of the CPU's, and its broadcasts are not for it (ASET): an
+	 * SMMU that hears them is told as any other.
+	 */
+	config->btm = false;
+	snprintf(s->name, sizeof(s->name), "%s%s%s%s%ux%u%s",
+		 config->range_inv ? "RIL " : "", config->ats ? "ATS " : "",
+		 config->e2h ? "E2H " : "", config->msi ? "MSI " : "",
+		 config->masters, config->streams,
+		 config->mixed ? " mixed" : "");
+	for (i = 0; i < config->masters && !ret; i++)
+		ret = sva_init_master(s, i, 0x100 + index * 16 + i * 4);
+	return ret;
+}
+
+/**
+ * sva_smmu_exit() - the opposite of sva_smmu_init()
+ * @s: the SMMU, with nothing bound
+ *
+ * Context: may sleep.
+ */
+void sva_smmu_exit(struct sva_smmu *s)
+{
+	struct sva_driver *d = s->driver;
+	unsigned int i;
+
+	if (d) {
+		/* Domains that are gone are in use until SRCU says otherwise. */
+		arm_smmu_sva_notifier_synchronize();
+		for (i = 0; i < SVA_MASTERS; i++)
+			sva_exit_master(&d->master[i]);
+		if (!IS_ERR_OR_NULL(d->hwdev))
+			root_device_unregister(d->hwdev);
+		bitmap_free((unsigned long *)d->smmu.cmdq.valid_map);
+		kfree(d);
+	}
+	s->driver = NULL;
+	smmu_model_exit(&s->model);
+}
+
+/**
+ * sva_smmu_enable() - what device drivers do before they bind: nothing
+ * @s: the SMMU
+ *
+ * Return: 0.
+ */
+int sva_smmu_enable(struct sva_smmu *s)
+{
+	return 0;
+}
+
+/**
+ * sva_smmu_disable() - what device drivers do after they have unbound: nothing
+ * @s: the SMMU
+ *
+ * Return: 0.
+ */
+int sva_smmu_disable(struct sva_smmu *s)
+{
+	return 0;
+}
+
+/* A bond with a process: one that lasts, else one that has ended. */
+static struct sva_bond *sva_find_bond(const struct sva_smmu *s,
+				      const struct mm_struct *mm)
+{
+	struct sva_bond *bond, *found = NULL;
+
+	for (bond = s->driver->bond; bond < s->driver->bond + SVA_BONDS; bond++)
+		if (bond->mm == mm && (!found || bond->live))
+			found = bond;
+	return found;
+}
+
+/* The ASID that the driver gives to its next domain: the lowest that is free. */
+static u16 sva_next_asid(void)
+{
+	unsigned long asid = 1;
+
+	while (xa_load(&arm_smmu_asid_xa, asid))
+		asid++;
+	return asid;
+}
+
+/**
+ * sva_smmu_bind() - share an address space with all devices of an SMMU
+ * @s: the SMMU
+ * @mm: the address space
+ *
+ * Context: may sleep, on a CPU that is not the model's.
+ * Return: 0 or an error.
+ */
+int sva_smmu_bind(struct sva_smmu *s, struct mm_struct *mm)
+{
+	struct sva_driver *d = s->driver;
+	struct iommu_domain *domain;
+	struct sva_bond *bond;
+	unsigned int i;
+
+	for (bond = d->bond; bond < d->bond + SVA_BONDS && bond->live; bond++)
+		;
+	if (bond == d->bond + SVA_BONDS)
+		return -ENOSPC;
+	*bond = (struct sva_bond){ .mm = mm, .live = true };
+	/* Commands for it come as soon as the notifier is registered. */
+	bond->asid = sva_next_asid();
+	set_bit(bond->asid, s->model.asids);
+	for (i = 0; i < s->config.masters; i++) {
+		bond->handle[i] = iommu_sva_bind_device(d->master[i].master.dev, mm);
+		if (IS_ERR(bond->handle[i]))
+			return PTR_ERR(bond->handle[i]);
+		domain = bond->handle[i]->handle.domain;
+		bond->asid = to_smmu_domain(domain)->cd.asid;
+		set_bit(bond->asid, s->model.asids);
+	}
+	return 0;
+}
+
+static void sva_unbind_master(struct sva_bond *bond, unsigned int i)
+{
+	if (!IS_ERR_OR_NULL(bond->handle[i]))
+		iommu_sva_unbind_device(bond->handle[i]);
+	bond->handle[i] = NULL;
+}
+
+/**
+ * sva_smmu_unbind_master() - end it for one device only
+ * @s: the SMMU
+ * @mm: the address space
+ * @i: the device
+ *
+ * Context: may sleep, on a CPU that is not the model's.
+ */
+void sva_smmu_unbind_master(struct sva_smmu *s, struct mm_struct *mm,
+			    unsigned int i)
+{
+	struct sva_bond *bond;
+
+	for (bond = s->driver->bond; bond < s->driver->bond + SVA_BONDS; bond++)
+		if (bond->live && bond->mm == mm)
+			sva_unbind_master(bond, i);
+}
+
+static void sva_unbind(struct sva_bond *bond)
+{
+	unsigned int i;
+
+	for (i = 0; i < SVA_MASTERS; i++)
+		sva_unbind_master(bond, i);
+	bond->live = false;
+}
+
+/**
+ * sva_smmu_unbind() - end what sva_smmu_bind() has begun
+ * @s: the SMMU
+ * @mm: the address space
+ *
+ * Context: may sleep, on a CPU that is not the model's.
+ */
+void sva_smmu_unbind(struct sva_smmu *s, struct mm_struct *mm)
+{
+	struct sva_bond *bond;
+
+	for (bond = s->driver->bond; bond < s->driver->bond + SVA_BONDS; bond++)
+		if (bond->live && bond->mm == mm)
+			sva_unbind(bond);
+}
+
+/**
+ * sva_smmu_unbind_all() - unbind whatever is bound
+ * @s: the SMMU
+ *
+ * Context: may sleep, on a CPU that is not the model's.
+ */
+void sva_smmu_unbind_all(struct sva_smmu *s)
+{
+	struct sva_bond *bond;
+
+	for (bond = s->driver->bond; bond < s->driver->bond + SVA_BONDS; bond++) {
+		if (bond->live)
+			sva_unbind(bond);
+		memset(bond, 0, sizeof(*bond));
+	}
+	bitmap_zero(s->model.asids, 1 << 16);
+}
+
+/**
+ * sva_smmu_starve() - let there be no memory for the CD of an address space
+ * @s: the SMMU, with nothing bound
+ * @starve: whether
+ *
+ * There is no table then, and the memory for one has to be where the SMMU cannot
+ * reach it.
+ */
+void sva_smmu_starve(struct sva_smmu *s, bool starve)
+{
+	struct sva_driver *d = s->driver;
+	unsigned int i;
+
+	d->hwdev->coherent_dma_mask = starve;
+	for (i = 0; i < s->config.masters; i++)
+		d->master[i].master.cd_table.linear.table =
+			starve ? NULL : d->master[i].table;
+}
+
+/**
+ * sva_smmu_inv_leaf() - invalidate what a DMA domain has unmapped
+ * @s: the SMMU
+ * @mm: a bound address space, in place of the domain
+ * @iova: first byte
+ * @size: bytes
+ * @granule: bytes that each leaf entry maps
+ *
+ * What arm_smmu_iotlb_sync() ends in.
+ *
+ * Context: on a CPU that is not the model's.
+ */
+void sva_smmu_inv_leaf(struct sva_smmu *s, const struct mm_struct *mm,
+		       unsigned long iova, size_t size, size_t granule)
+{
+	struct sva_bond *bond = sva_find_bond(s, mm);
+
+	if (bond && !IS_ERR_OR_NULL(bond->handle[0]))
+		stlb_smmu_inv_leaf(to_smmu_domain(bond->handle[0]->handle.domain),
+				   iova, size, granule);
+}
+
+/**
+ * sva_pasid() - the PASID of a bound address space
+ * @mm: the address space
+ *
+ * Return: the PASID.
+ */
+u32 sva_pasid(const struct mm_struct *mm)
+{
+	return mm->iommu_mm ? mm->iommu_mm->pasid : IOMMU_PASID_INVALID;
+}
+
+/**
+ * sva_asid() - the ASID that an SMMU has to use for an address space
+ * @s: the SMMU
+ * @mm: the address space, which is bound, or was last
+ *
+ * Return: that of the domain.
+ */
+u16 sva_asid(const struct sva_smmu *s, const struct mm_struct *mm)
+{
+	struct sva_bond *bond = sva_find_bond(s, mm);
+
+	return bond ? bond->asid : 0;
+}
