@@ -11,6 +11,7 @@ TIMEOUT=${TIMEOUT:-900}		# seconds for a boot: no boot takes that long that ends
 HANG_TIMEOUT=240			# the same with a case that may hang, at most
 SUITES='secondary_tlb_*'	# these do not mind what else the machine does
 ALONE=smmuv3_sva		# CPUs wait for each other with interrupts off
+HANG=smmuv3_hang		# the same, for calls that some kernels never return from
 DMA=smmuv3_edu			# a device, whose 100 ms for a transfer cost nothing
 # One CPU plays the SMMU, and three others race.
 QEMU_ARGS="-machine iommu=smmuv3,gic-version=3 -cpu cortex-a57 -smp 4 -m 4G"

@@ -112,6 +112,13 @@ static inline pte_t stlb_huge_ptep_get(struct mm_struct *mm, unsigned long va,
 #define STLB_NORESERVE	mk_vma_flags(VMA_NORESERVE_BIT)
 #endif
 
+/* By 7.3: a page that a block is split for needs not be named. */
+#if STLB_BEFORE(7, 3)
+#define stlb_split_huge_pmd(_vma, _va)	split_huge_pmd_address(_vma, _va, false, NULL)
+#else
+#define stlb_split_huge_pmd(_vma, _va)	split_huge_pmd_address(_vma, _va, false)
+#endif
+
 /*
  * By 7.3: a PASID is taken from a domain by attaching it to the blocked one, and
  * who attaches a domain says which one was there. (6.1 has no such operations.)
@@ -149,8 +156,10 @@ static inline int stlb_attach_again(struct iommu_domain *domain,
 /*
  * By 7.3: what the SMMUv3 driver invalidates for a domain is in an array, which is
  * made anew for each attach with the help of one that the device has, and ranges of
- * all domains go by one function.
+ * all domains go by one function. When no device is attached there is nothing to
+ * invalidate. An empty range is everything for TLBs, and for ATCs only at 0.
  */
+#define STLB_SMMU_INVS		(!STLB_BEFORE(7, 3))
 #if STLB_BEFORE(7, 3)
 #define stlb_smmu_alloc_invs(_master)	((void)(_master), 0)
 #define stlb_smmu_free_invs(_master)	((void)(_master))
