@@ -154,6 +154,12 @@ static inline int stlb_attach_again(struct iommu_domain *domain,
 #endif
 
 /*
+ * By 7.3: the series leaves it to subscribers to guess the size of the entries that a
+ * range is mapped by. It is the smallest for them.
+ */
+#define STLB_TOLD_ENTRIES	STLB_BEFORE(7, 3)
+
+/*
  * By 7.3: what the SMMUv3 driver invalidates for a domain is in an array, which is
  * made anew for each attach with the help of one that the device has, and ranges of
  * all domains go by one function. When no device is attached there is nothing to

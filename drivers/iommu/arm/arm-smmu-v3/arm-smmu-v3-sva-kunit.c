@@ -464,7 +464,7 @@ static void smmu_read_calls(struct smmu_reader *r, struct smmu_test *t,
 	unsigned int i;
 
 	for (i = 0; i < nr && !r->why; i++) {
-		bool exact = calls[i].start == start &&
+		bool exact = STLB_TOLD_ENTRIES && calls[i].start == start &&
 			     calls[i].end == start + size;
 
 		smmu_read_tlbi(r, t->run.mm, calls[i].start, calls[i].end,
