@@ -67,16 +67,18 @@ void smmu_model_mark(struct smmu_model *m)
 }
 
 /**
- * smmu_model_hold() - keep the next one waiting that invalidates the TLB
+ * smmu_model_hold() - keep the next one waiting that invalidates something
  * @m: the model, whose driver waits for the MSI of a CMD_SYNC
+ * @op: by which commands
  *
  * &smmu_model.is_held completes when it waits. All others get through.
  */
-void smmu_model_hold(struct smmu_model *m)
+void smmu_model_hold(struct smmu_model *m, enum smmu_model_op op)
 {
 	spin_lock(&m->lock);
 	reinit_completion(&m->is_held);
 	m->hold = true;
+	m->hold_op = op;
 	spin_unlock(&m->lock);
 }
 
@@ -617,7 +619,7 @@ static void smmu_model_sync(struct smmu_model *m, const u64 cmd[2])
 {
 	unsigned int cs = bits(cmd[0], 13, 12);
 	u64 msi = bits(cmd[1], 51, 2) << 2;
-	bool tlbi = smmu_model_is_pending(m, SMMU_MODEL_TLBI);
+	bool hold = m->hold && smmu_model_is_pending(m, m->hold_op);
 	u32 *slot;
 
 	smmu_model_reserved(m, cmd, OPCODE | FIELD(13, 12) | FIELD(27, 22) |
@@ -633,7 +635,7 @@ static void smmu_model_sync(struct smmu_model *m, const u64 cmd[2])
 		return;
 	}
 	slot = (u32 *)((void *)m->queue + (msi - m->queue_pa));
-	if (m->hold && tlbi) {
+	if (hold) {
 		m->hold = false;
 		m->held = slot;
 		complete(&m->is_held);

@@ -119,7 +119,8 @@ struct smmu_model_stream {
  * @nr_pending: how many
  * @log: commands since the model was last marked
  * @nr_log: how many, even if @log has no room for all
- * @hold: withhold the completion of the next CMD_SYNC behind a TLBI
+ * @hold: withhold the completion of the next CMD_SYNC behind a @hold_op
+ * @hold_op: TLBI, or another
  * @held: where it would be written to
  * @is_held: completed when there is one
  * @errors: commands that were not what the specification wants
@@ -151,6 +152,7 @@ struct smmu_model {
 	struct smmu_model_cmd log[SMMU_MODEL_LOG];
 	unsigned int nr_log;
 	bool hold;
+	enum smmu_model_op hold_op;
 	u32 *held;
 	struct completion is_held;
 	unsigned int errors;
@@ -161,7 +163,7 @@ int smmu_model_init(struct smmu_model *m);
 void smmu_model_exit(struct smmu_model *m);
 bool smmu_model_consume(struct smmu_model *m);
 void smmu_model_mark(struct smmu_model *m);
-void smmu_model_hold(struct smmu_model *m);
+void smmu_model_hold(struct smmu_model *m, enum smmu_model_op op);
 void smmu_model_release(struct smmu_model *m);
 
 int smmu_model_access_cached(struct smmu_model *m, struct smmu_model_stream *s,

@@ -1306,7 +1306,7 @@ static void unbind_late_callback(struct kunit *test)
 	smmu_bind(test, second);
 	smmu_bind(test, first);
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&h));
-	smmu_model_hold(&a->model);
+	smmu_model_hold(&a->model, SMMU_MODEL_TLBI);
 	wake_up_process(h.task);
 	caught = wait_for_completion_timeout(&a->model.is_held, HZ / 2);
 	sva_smmu_unbind(a, t->run.mm);
@@ -1374,7 +1374,7 @@ static void unbind_late_release(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&disable));
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&leave));
 
-	smmu_model_hold(&s->model);
+	smmu_model_hold(&s->model, SMMU_MODEL_TLBI);
 	wake_up_process(unbind.task);
 	caught = wait_for_completion_timeout(&s->model.is_held, HZ / 2);
 	/* They get as far as they can: to the lock that unbind holds. */
@@ -1400,6 +1400,48 @@ static void unbind_late_release(struct kunit *test)
 	mmdrop(mm);
 }
 
+/*
+ * A process exits while its device unbinds: release() makes the CD quiet, and waits
+ * for the SMMU, when unbind wants to clear it. It must be cleared in the end.
+ */
+static void exit_in_unbind(struct kunit *test)
+{
+	struct sva_smmu *s = lab.smmu[smmu_find_msi(0, false, 1)];
+	static struct smmu_helper unbind, leave;
+	struct smmu_test *t = test->priv;
+	struct mm_struct *mm;
+	bool caught;
+	int event;
+
+	smmu_needs(test, 3);
+	mm = mm_alloc();
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	mmgrab(mm);
+	leave = (struct smmu_helper){ .cpu = 1, .fn = smmu_exit_mm, .t = t, .mm = mm };
+	unbind = (struct smmu_helper){ .cpu = 2, .fn = smmu_unbind, .t = t, .mm = mm };
+	KUNIT_ASSERT_EQ(test, 0, sva_smmu_bind(s, mm));
+	t->smmu[t->nr++] = s;
+	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&leave));
+	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&unbind));
+
+	smmu_model_hold(&s->model, SMMU_MODEL_CFGI);
+	wake_up_process(leave.task);
+	caught = wait_for_completion_timeout(&s->model.is_held, HZ / 2);
+	wake_up_process(unbind.task);
+	/* It gets as far as it can. */
+	smmu_helper_blocks(&unbind);
+	smmu_model_release(&s->model);
+	KUNIT_ASSERT_TRUE_MSG(test, smmu_helper_done(&leave, 60), "deadlock");
+	KUNIT_ASSERT_TRUE_MSG(test, smmu_helper_done(&unbind, 60), "deadlock");
+
+	KUNIT_EXPECT_TRUE_MSG(test, caught, "release() leaves the CD alone");
+	event = smmu_try(s, mm, 0x7f0000000000);
+	smmu_expect_sound(test, t);
+	stlb_verdict(test, SMMU_SUITE, event != SMMU_MODEL_C_BAD_CD,
+		     "after unbind and exit an access ends in event 0x%x", event);
+	mmdrop(mm);
+}
+
 /* The domain may go when SVA is disabled, and no callback may be in it then. */
 static void disable_waits(struct kunit *test)
 {
@@ -1419,7 +1461,7 @@ static void disable_waits(struct kunit *test)
 	t->smmu[t->nr++] = s;
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&call));
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&disable));
-	smmu_model_hold(&s->model);
+	smmu_model_hold(&s->model, SMMU_MODEL_TLBI);
 	wake_up_process(call.task);
 	caught = wait_for_completion_timeout(&s->model.is_held, HZ / 2);
 	sva_smmu_unbind(s, t->run.mm);
@@ -1828,6 +1870,7 @@ static struct kunit_case smmu_test_cases[] = {
 	KUNIT_CASE(range_atc),
 	KUNIT_CASE(unbind_late_callback),
 	KUNIT_CASE(unbind_late_release),
+	KUNIT_CASE(exit_in_unbind),
 	KUNIT_CASE(disable_waits),
 	KUNIT_CASE(range_tlbi),
 	KUNIT_CASE(range_empty),

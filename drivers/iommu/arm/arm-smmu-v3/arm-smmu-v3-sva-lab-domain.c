@@ -423,12 +423,19 @@ void sva_smmu_unbind(struct sva_smmu *s, struct mm_struct *mm)
  */
 void sva_smmu_unbind_all(struct sva_smmu *s)
 {
+	struct sva_master *m = s->driver->master;
 	struct sva_bond *bond;
+	unsigned int i;
 
 	for (bond = s->driver->bond; bond < s->driver->bond + SVA_BONDS; bond++) {
 		if (bond->live)
 			sva_unbind(bond);
 		memset(bond, 0, sizeof(*bond));
+	}
+	/* What a driver has left there must not be found by the next case. */
+	for (i = 0; i < s->config.masters; i++) {
+		memset(m[i].table, 0, sizeof(*m[i].table) << SVA_SSID_BITS);
+		m[i].master.cd_table.used_ssids = 1;
 	}
 	bitmap_zero(s->model.asids, 1 << 16);
 }
