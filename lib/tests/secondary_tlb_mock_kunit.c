@@ -865,14 +865,15 @@ static void mremap_hugetlb_cont_pmd(struct kunit *test)
 }
 
 /* Calls for the new address are no concern of this. */
-static void mock_test_mremap_once(struct kunit *test, enum stlb_level level)
+static void mock_test_mremap_once(struct kunit *test, enum stlb_level level,
+				  int flags)
 {
 	struct mock_test *t = test->priv;
 	const struct stlb_call *call = t->mock.calls;
 	unsigned int i, nr = 0;
 
-	stlb_map_hugetlb(&t->run, level, MAP_PRIVATE);
-	stlb_cpu_write(&t->run, t->run.start, 1);
+	stlb_map_hugetlb(&t->run, level, flags);
+	stlb_cpu_read(&t->run, t->run.start);
 	mock_arm(t, level);
 	stlb_mremap(&t->run);
 
@@ -890,17 +891,23 @@ static void mock_test_mremap_once(struct kunit *test, enum stlb_level level)
 
 static void mremap_once_hugetlb_cont_pte(struct kunit *test)
 {
-	mock_test_mremap_once(test, STLB_CONT_PTE);
+	mock_test_mremap_once(test, STLB_CONT_PTE, MAP_PRIVATE);
 }
 
 static void mremap_once_hugetlb_pmd(struct kunit *test)
 {
-	mock_test_mremap_once(test, STLB_PMD);
+	mock_test_mremap_once(test, STLB_PMD, MAP_PRIVATE);
 }
 
 static void mremap_once_hugetlb_cont_pmd(struct kunit *test)
 {
-	mock_test_mremap_once(test, STLB_CONT_PMD);
+	mock_test_mremap_once(test, STLB_CONT_PMD, MAP_PRIVATE);
+}
+
+/* The pages of a file, which the gather tells of. */
+static void mremap_once_shared_pmd(struct kunit *test)
+{
+	mock_test_mremap_once(test, STLB_PMD, MAP_SHARED);
 }
 
 static void mock_mprotect(struct kunit *test, struct mock_test *t,
@@ -950,6 +957,27 @@ static void mock_test_mprotect_hugetlb(struct kunit *test,
 	mock_mprotect(test, t, level);
 	mock_expect_pairs(test, t, 1);
 	mock_expect_once(test, t);
+}
+
+/* Where there is no page there is nothing to tell, with a table or without. */
+static void mprotect_hugetlb_none(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+	unsigned int nr;
+
+	stlb_map_hugetlb(&t->run, STLB_CONT_PTE, MAP_PRIVATE);
+	mock_mprotect(test, t, STLB_CONT_PTE);
+	nr = t->mock.nr[STLB_CB_RANGE];
+	stlb_unmap(&t->run);
+
+	stlb_map_hugetlb(&t->run, STLB_PMD, MAP_PRIVATE);
+	stlb_cpu_read(&t->run, t->run.start);
+	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_madvise, t->run.start,
+					       t->run.size, MADV_DONTNEED, 0));
+	mock_mprotect(test, t, STLB_PMD);
+	nr += t->mock.nr[STLB_CB_RANGE];
+	stlb_verdict_word(test, MOCK_SUITE, nr ? "excess" : NULL,
+			  "%u calls for nothing", nr);
 }
 
 static void mprotect_hugetlb_cont_pte(struct kunit *test)
@@ -1164,12 +1192,14 @@ static struct kunit_case mock_test_cases[] = {
 	KUNIT_CASE(mprotect_hugetlb_cont_pte),
 	KUNIT_CASE(mprotect_hugetlb_pmd),
 	KUNIT_CASE(mprotect_hugetlb_cont_pmd),
+	KUNIT_CASE(mprotect_hugetlb_none),
 	KUNIT_CASE(mremap_hugetlb_cont_pte),
 	KUNIT_CASE(mremap_hugetlb_pmd),
 	KUNIT_CASE(mremap_hugetlb_cont_pmd),
 	KUNIT_CASE(mremap_once_hugetlb_cont_pte),
 	KUNIT_CASE(mremap_once_hugetlb_pmd),
 	KUNIT_CASE(mremap_once_hugetlb_cont_pmd),
+	KUNIT_CASE(mremap_once_shared_pmd),
 	KUNIT_CASE(munmap_pte),
 	KUNIT_CASE(munmap_pmd),
 	KUNIT_CASE(munmap_table),
