@@ -960,13 +960,16 @@ static void mock_test_mprotect_hugetlb(struct kunit *test,
 }
 
 /* Where there is no page there is nothing to tell, with a table or without. */
-static void mprotect_hugetlb_none(struct kunit *test)
+static void mock_test_hugetlb_none(struct kunit *test,
+				   void (*change)(struct kunit *test,
+						  struct mock_test *t,
+						  enum stlb_level level))
 {
 	struct mock_test *t = test->priv;
 	unsigned int nr;
 
 	stlb_map_hugetlb(&t->run, STLB_CONT_PTE, MAP_PRIVATE);
-	mock_mprotect(test, t, STLB_CONT_PTE);
+	change(test, t, STLB_CONT_PTE);
 	nr = t->mock.nr[STLB_CB_RANGE];
 	stlb_unmap(&t->run);
 
@@ -974,10 +977,27 @@ static void mprotect_hugetlb_none(struct kunit *test)
 	stlb_cpu_read(&t->run, t->run.start);
 	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_madvise, t->run.start,
 					       t->run.size, MADV_DONTNEED, 0));
-	mock_mprotect(test, t, STLB_PMD);
+	change(test, t, STLB_PMD);
 	nr += t->mock.nr[STLB_CB_RANGE];
 	stlb_verdict_word(test, MOCK_SUITE, nr ? "excess" : NULL,
 			  "%u calls for nothing", nr);
+}
+
+static void mock_mremap(struct kunit *test, struct mock_test *t,
+			enum stlb_level level)
+{
+	mock_arm(t, level);
+	stlb_mremap(&t->run);
+}
+
+static void mremap_hugetlb_none(struct kunit *test)
+{
+	mock_test_hugetlb_none(test, mock_mremap);
+}
+
+static void mprotect_hugetlb_none(struct kunit *test)
+{
+	mock_test_hugetlb_none(test, mock_mprotect);
 }
 
 static void mprotect_hugetlb_cont_pte(struct kunit *test)
@@ -1193,6 +1213,7 @@ static struct kunit_case mock_test_cases[] = {
 	KUNIT_CASE(mprotect_hugetlb_pmd),
 	KUNIT_CASE(mprotect_hugetlb_cont_pmd),
 	KUNIT_CASE(mprotect_hugetlb_none),
+	KUNIT_CASE(mremap_hugetlb_none),
 	KUNIT_CASE(mremap_hugetlb_cont_pte),
 	KUNIT_CASE(mremap_hugetlb_pmd),
 	KUNIT_CASE(mremap_hugetlb_cont_pmd),
