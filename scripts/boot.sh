@@ -34,9 +34,9 @@ kunit()
 		--cross_compile=aarch64-linux-gnu- "$@"
 }
 
-# build_kernel TREE [KUNITCONFIG [ARGUMENTS]]. Kernels differ in few files: ccache has the rest.
-# Each is built in a directory below its tree, so that the compiler is called with
-# the same names.
+# build_kernel TREE [KUNITCONFIG [ARGUMENTS]]. Kernels differ in few files: ccache has
+# the rest. Each is built in a directory below its tree, so that the compiler is called
+# with the same names.
 build_kernel()
 {
 	export CCACHE_DIR=$TOP/build/ccache CCACHE_MAXSIZE=5G
