@@ -21,7 +21,7 @@ CALLS = re.compile(r'stlb: (\w+)\.(\w+): calls: (.*)')
 MISTAKES = {'upgrade': 'stale', 'hang': 'hang', 'freed': 'freed',
             'excess': 'excess'}
 # What the series leaves alone, and what does not apply to a base.
-SAME = {'stays': 'excess', 'left': 'stale', 'skipped': 'SKIP'}
+SAME = {'stays': 'excess', 'skipped': 'SKIP'}
 VERDICT = re.compile(r'stlb: (\w+)\.(\w+): (stale|hang|freed|excess|coherent|'
                      r'broken): (.*)')
 PANIC = re.compile(r'Kernel panic - not syncing: .*|Unable to handle kernel .*')

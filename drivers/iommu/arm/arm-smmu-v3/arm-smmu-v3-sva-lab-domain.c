@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The driver's side of a modelled SMMU where context descriptors belong to the
- * device and a shared address space is a domain: the structures that probing and
- * attaching a DMA domain leave behind. From there on all is real: the core binds,
- * and the driver's own operations attach, detach and invalidate.
+ * Devices behind a modelled SMMU where context descriptors belong to the device and a
+ * shared address space is a domain: the structures that attaching a DMA domain leaves
+ * behind. From there on all is real: the core binds, and the driver's own operations
+ * attach, detach and invalidate.
  */
 #include <linux/device.h>
 #include <linux/err.h>
@@ -15,13 +15,6 @@
 
 #include "arm-smmu-v3.h"
 #include "arm-smmu-v3-sva-lab.h"
-
-#define SVA_MASTERS	2
-#define SVA_STREAMS	2
-#define SVA_BONDS	2
-#define SVA_SSID_BITS	8
-
-static_assert(SVA_MASTERS * SVA_STREAMS <= SMMU_MODEL_STREAMS);
 
 /*
  * @table: the CDs, which the driver sees in @master.cd_table, but see
@@ -49,8 +42,6 @@ struct sva_bond {
 };
 
 struct sva_driver {
-	struct arm_smmu_device smmu;
-	struct device *hwdev;
 	struct sva_master master[SVA_MASTERS];
 	struct sva_bond bond[SVA_BONDS];
 };
@@ -58,48 +49,12 @@ struct sva_driver {
 const char * const sva_no_disable =
 	"this driver has nothing to disable: what a process is bound by ends with its domain";
 
+const struct iommu_ops * const sva_iommu_ops = &arm_smmu_ops;
+
 /* All that the driver asks the firmware for: whether ATS is possible. */
 static struct iommu_fwspec sva_fwspec = {
 	.flags = IOMMU_FWSPEC_PCI_RC_ATS,
 };
-
-/* arm_smmu_device_probe(): the features, and the command queue. */
-static int sva_init_smmu(struct sva_smmu *s)
-{
-	const struct sva_config *config = &s->config;
-	struct arm_smmu_device *smmu = &s->driver->smmu;
-	struct arm_smmu_queue *q = &smmu->cmdq.q;
-
-	smmu->dev = s->driver->hwdev;
-	smmu->iommu.ops = &arm_smmu_ops;
-	smmu->features = ARM_SMMU_FEAT_TRANS_S1 | ARM_SMMU_FEAT_COHERENCY |
-			 ARM_SMMU_FEAT_SVA;
-	if (config->range_inv)
-		smmu->features |= ARM_SMMU_FEAT_RANGE_INV;
-	if (config->ats)
-		smmu->features |= ARM_SMMU_FEAT_ATS;
-	if (config->e2h)
-		smmu->features |= ARM_SMMU_FEAT_E2H;
-	if (config->btm)
-		smmu->features |= ARM_SMMU_FEAT_BTM;
-	if (config->msi)
-		smmu->options |= ARM_SMMU_OPT_MSIPOLL;
-	smmu->pgsize_bitmap = PAGE_SIZE | PMD_SIZE;
-	smmu->asid_bits = 16;
-	smmu->ssid_bits = SVA_SSID_BITS;
-
-	q->llq.max_n_shift = s->model.log2size;
-	q->base = s->model.queue;
-	q->base_dma = s->model.queue_pa;
-	q->prod_reg = (u32 __force __iomem *)&s->model.prod;
-	q->cons_reg = (u32 __force __iomem *)&s->model.cons;
-	q->ent_dwords = CMDQ_ENT_DWORDS;
-	atomic_set(&smmu->cmdq.owner_prod, 0);
-	atomic_set(&smmu->cmdq.lock, 0);
-	smmu->cmdq.valid_map = (atomic_long_t *)
-		bitmap_zalloc(1 << s->model.log2size, GFP_KERNEL);
-	return smmu->cmdq.valid_map ? 0 : -ENOMEM;
-}
 
 static void sva_release_pdev(struct device *dev)
 {
@@ -142,8 +97,7 @@ static int sva_init_pdev(struct sva_master *m, u32 sid, bool ats)
 /* arm_smmu_probe_device(), and arm_smmu_attach_dev() for a DMA domain. */
 static int sva_init_master(struct sva_smmu *s, unsigned int i, u32 sid)
 {
-	struct sva_driver *d = s->driver;
-	struct sva_master *m = &d->master[i];
+	struct sva_master *m = &s->driver->master[i];
 	struct arm_smmu_master *master = &m->master;
 	struct smmu_model_stream *stream;
 	unsigned int j;
@@ -152,7 +106,7 @@ static int sva_init_master(struct sva_smmu *s, unsigned int i, u32 sid)
 	m->table = kcalloc(1 << SVA_SSID_BITS, sizeof(*m->table), GFP_KERNEL);
 	if (!m->table)
 		return -ENOMEM;
-	master->smmu = &d->smmu;
+	master->smmu = s->smmu;
 	master->streams = m->stream;
 	master->num_streams = s->config.streams;
 	master->ssid_bits = SVA_SSID_BITS;
@@ -189,7 +143,7 @@ static int sva_init_master(struct sva_smmu *s, unsigned int i, u32 sid)
 		return ret;
 	master->dev = &m->pdev->dev;
 	mutex_init(&m->iommu.lock);
-	m->iommu.iommu_dev = &d->smmu.iommu;
+	m->iommu.iommu_dev = &s->smmu->iommu;
 	m->iommu.fwspec = &sva_fwspec;
 	m->iommu.max_pasids = 1 << SVA_SSID_BITS;
 	m->iommu.priv = master;
@@ -215,76 +169,46 @@ static void sva_exit_master(struct sva_master *m)
 }
 
 /**
- * sva_smmu_init() - build an SMMU and the devices behind it, ready to be bound
- * @s: the SMMU; &sva_smmu.config is set
- * @index: number that makes its StreamIDs unique
+ * sva_init_masters() - build the devices behind an SMMU
+ * @s: the SMMU, with all but them
+ * @sid: the first of their StreamIDs
+ *
+ * The ASID is none of the CPU's, and its broadcasts are not for it (ASET): an SMMU
+ * that hears them is told as any other, and &sva_config.btm is cleared.
  *
  * Context: may sleep.
- * Return: 0, or an error; sva_smmu_exit() is due in either case.
+ * Return: 0, or an error; sva_exit_masters() is due in either case.
  */
-int sva_smmu_init(struct sva_smmu *s, unsigned int index)
+int sva_init_masters(struct sva_smmu *s, u32 sid)
 {
-	struct sva_config *config = &s->config;
-	struct sva_driver *d;
-	char name[16];
 	unsigned int i;
-	int ret;
+	int ret = 0;
 
-	s->model.range_inv = config->range_inv;
-	s->model.e2h = config->e2h;
-	/* The smallest that the driver takes: a batch must fit. */
-	s->model.log2size = ilog2(CMDQ_BATCH_ENTRIES) + 1;
-	ret = smmu_model_init(&s->model);
-	if (ret)
-		return ret;
-
-	d = kzalloc(sizeof(*d), GFP_KERNEL);
-	if (!d)
+	s->config.btm = false;
+	s->driver = kzalloc(sizeof(*s->driver), GFP_KERNEL);
+	if (!s->driver)
 		return -ENOMEM;
-	s->driver = d;
-	snprintf(name, sizeof(name), "smmu-%x", index);
-	d->hwdev = root_device_register(name);
-	if (IS_ERR(d->hwdev))
-		return PTR_ERR(d->hwdev);
-	ret = sva_init_smmu(s);
-	/*
-	 * The ASID is none of the CPU's, and its broadcasts are not for it (ASET): an
-	 * SMMU that hears them is told as any other.
-	 */
-	config->btm = false;
-	snprintf(s->name, sizeof(s->name), "%s%s%s%s%ux%u%s",
-		 config->range_inv ? "RIL " : "", config->ats ? "ATS " : "",
-		 config->e2h ? "E2H " : "", config->msi ? "MSI " : "",
-		 config->masters, config->streams,
-		 config->mixed ? " mixed" : "");
-	for (i = 0; i < config->masters && !ret; i++)
-		ret = sva_init_master(s, i, 0x100 + index * 16 + i * 4);
+	for (i = 0; i < s->config.masters && !ret; i++)
+		ret = sva_init_master(s, i, sid + i * 4);
 	return ret;
 }
 
 /**
- * sva_smmu_exit() - the opposite of sva_smmu_init()
+ * sva_exit_masters() - the opposite of sva_init_masters()
  * @s: the SMMU, with nothing bound
  *
  * Context: may sleep.
  */
-void sva_smmu_exit(struct sva_smmu *s)
+void sva_exit_masters(struct sva_smmu *s)
 {
-	struct sva_driver *d = s->driver;
 	unsigned int i;
 
-	if (d) {
-		/* Domains that are gone are in use until SRCU says otherwise. */
-		arm_smmu_sva_notifier_synchronize();
-		for (i = 0; i < SVA_MASTERS; i++)
-			sva_exit_master(&d->master[i]);
-		if (!IS_ERR_OR_NULL(d->hwdev))
-			root_device_unregister(d->hwdev);
-		bitmap_free((unsigned long *)d->smmu.cmdq.valid_map);
-		kfree(d);
-	}
+	/* Domains that are gone are in use until SRCU says otherwise. */
+	arm_smmu_sva_notifier_synchronize();
+	for (i = 0; i < SVA_MASTERS; i++)
+		sva_exit_master(&s->driver->master[i]);
+	kfree(s->driver);
 	s->driver = NULL;
-	smmu_model_exit(&s->model);
 }
 
 /**
@@ -453,7 +377,7 @@ void sva_smmu_starve(struct sva_smmu *s, bool starve)
 	struct sva_driver *d = s->driver;
 	unsigned int i;
 
-	d->hwdev->coherent_dma_mask = starve;
+	s->hwdev->coherent_dma_mask = starve;
 	for (i = 0; i < s->config.masters; i++)
 		d->master[i].master.cd_table.linear.table =
 			starve ? NULL : d->master[i].table;

@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Modelled SMMUs under the real driver code: what the suites need to know of
- * them. What they are made of is different in every kernel, and is behind this.
+ * them. What is behind this differs between kernels.
  */
 #ifndef _ARM_SMMU_V3_SVA_LAB_H
 #define _ARM_SMMU_V3_SVA_LAB_H
 
 #include "arm-smmu-v3-model.h"
+
+#define SVA_MASTERS	2
+#define SVA_STREAMS	2
+#define SVA_BONDS	2
+#define SVA_SSID_BITS	8
+
+struct arm_smmu_device;
+struct device;
+struct iommu_ops;
+struct sva_driver;
 
 /**
  * struct sva_config - features by which the driver chooses its commands
@@ -35,14 +45,27 @@ struct sva_config {
  * @config: its features
  * @name: the same in words
  * @model: the hardware
- * @driver: the driver's side
+ * @smmu: the driver's side of it
+ * @hwdev: what the driver takes for the SMMU's device
+ * @driver: the driver's side of the devices
  */
 struct sva_smmu {
 	struct sva_config config;
 	char name[40];
 	struct smmu_model model;
+	struct arm_smmu_device *smmu;
+	struct device *hwdev;
 	struct sva_driver *driver;
 };
+
+/*
+ * What differs between kernels, in a file of its own for each kind: the SMMU has the
+ * CDs, for all devices of a domain (-cd.c), or each device has its own, and what is
+ * bound is a domain (-domain.c).
+ */
+extern const struct iommu_ops * const sva_iommu_ops;
+int sva_init_masters(struct sva_smmu *s, u32 sid);
+void sva_exit_masters(struct sva_smmu *s);
 
 /* Why sva_smmu_disable() does nothing that could be tested, or NULL if it does. */
 extern const char * const sva_no_disable;
