@@ -49,11 +49,11 @@ compose()
 	done < "$src/patches/$BASE/series"
 }
 
-# What the series is made from, in this repository.
+# What the commits of the series are made from, in this repository.
 inputs()
 {
 	{
-		cat "$PATCHES"/*
+		cat "$PATCHES"/series "$PATCHES"/[0-9]*.patch
 		sed '/^#/d' "$PATCHES/series" | cut -s -d' ' -f2- |
 			(cd "$TOP" && xargs cat)
 	} | sha256sum

@@ -55,7 +55,8 @@ class Judge:
         """Print what was seen."""
         names = [short(d).removesuffix('v3') for d in expected.devices]
         width = 2 + max(map(len, expected.scenarios + [REFUSED] +
-                            [c for _, c, _ in expected.mistakes]))
+                            [c for _, c, _ in expected.mistakes] +
+                            [f'{short(s)} {c}' for s, c, _ in expected.same]))
         half = max(CELL * len(names), 18)
         print(f'\n{"":{width}}{"as it is":{half}}with the series')
         if names:

@@ -109,6 +109,19 @@ last()
 	refused 'was edited here after make tree' make export
 }
 
+@test "export leaves the cover letter and what is expected alone" {
+	make tree
+	echo "One word more." >> patches/6.1/cover
+	echo "# and here" >> patches/6.1/expect
+	linux commit -q --amend -m "arm64: mm: there" -s
+	make export
+	grep -q "One word more" patches/6.1/cover
+	grep -q "and here" patches/6.1/expect
+	[ -e patches/6.1/*-arm64-mm-there.patch ]
+	make series
+	grep -q "One word more" build/6.1/series/0000-*
+}
+
 @test "export refuses a rebase that is not finished" {
 	make tree
 	GIT_SEQUENCE_EDITOR="sed -i '3s/pick/edit/'" linux rebase -q -i refs/stlb/series~7
