@@ -109,6 +109,8 @@ extern const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS];
  *	before it moves it back; mmap_lock held for writing
  * @task: the test's thread
  * @exited: the address space has gone the way of a process that exits
+ * @recycled: index in its file, or in its VMA, that a page had before it becomes a
+ *	page table of a child; see __stlb_fork()
  */
 struct stlb_run {
 	struct kunit *test;
@@ -122,6 +124,7 @@ struct stlb_run {
 	void (*moved)(struct stlb_run *run, unsigned long to);
 	struct task_struct *task;
 	bool exited;
+	pgoff_t recycled;
 };
 
 void stlb_run_init(struct stlb_run *run, struct kunit *test);

@@ -1148,6 +1148,46 @@ static void fork_hugetlb_pmd(struct kunit *test)
 	mock_test_fork(test, STLB_PMD, 0);
 }
 
+/*
+ * A private page is shared with the child, or copied for it, whatever the page that
+ * has its table was used for before. Else the child has lost it, and the device of
+ * the parent goes on to write to it.
+ */
+static void mock_test_fork_recycled(struct kunit *test, enum stlb_level level)
+{
+	struct mock_test *t = test->priv;
+	struct stlb_leaf leaf;
+
+	stlb_map_hugetlb(&t->run, level, MAP_PRIVATE);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+	t->run.recycled = 1;
+	stlb_fork(&t->run, NULL);
+	stlb_walk(t->run.mm, t->run.start, &leaf);
+	KUNIT_ASSERT_TRUE(test, leaf.valid);
+	stlb_verdict(test, MOCK_SUITE, leaf.writable, "the page is %s",
+		     leaf.writable ? "left out by fork()" : "shared by fork()");
+}
+
+static void fork_recycled_cont_pte(struct kunit *test)
+{
+	mock_test_fork_recycled(test, STLB_CONT_PTE);
+}
+
+static void fork_recycled_pmd(struct kunit *test)
+{
+	mock_test_fork_recycled(test, STLB_PMD);
+}
+
+static void fork_recycled_cont_pmd(struct kunit *test)
+{
+	mock_test_fork_recycled(test, STLB_CONT_PMD);
+}
+
+static void fork_recycled_pud(struct kunit *test)
+{
+	mock_test_fork_recycled(test, STLB_PUD);
+}
+
 static int mock_test_init(struct kunit *test)
 {
 	struct mock_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
@@ -1230,6 +1270,10 @@ static struct kunit_case mock_test_cases[] = {
 	KUNIT_CASE(fork_pte),
 	KUNIT_CASE(fork_pmd),
 	KUNIT_CASE(fork_hugetlb_pmd),
+	KUNIT_CASE(fork_recycled_cont_pte),
+	KUNIT_CASE(fork_recycled_pmd),
+	KUNIT_CASE(fork_recycled_cont_pmd),
+	KUNIT_CASE(fork_recycled_pud),
 	{}
 };
 

@@ -527,6 +527,30 @@ static int stlb_child_main(void *data)
 	do_exit(0);
 }
 
+#define STLB_RECYCLED	64	/* a child needs less */
+
+/*
+ * Pages that the page allocator will give out next on this CPU. What frees a page
+ * leaves its index there. In a page table that may be pt_share_count.
+ */
+static void stlb_recycle(pgoff_t index)
+{
+	struct page *page, *next;
+	LIST_HEAD(pages);
+	unsigned int i;
+
+	for (i = 0; i < STLB_RECYCLED; i++) {
+		page = alloc_page(GFP_KERNEL);
+		if (page)
+			list_add(&page->lru, &pages);
+	}
+	list_for_each_entry_safe(page, next, &pages, lru) {
+		list_del(&page->lru);
+		page_folio(page)->index = index;
+		__free_page(page);
+	}
+}
+
 /**
  * __stlb_fork() - fork the test's address space and wait for the child's end
  * @run: the run
@@ -534,7 +558,8 @@ static int stlb_child_main(void *data)
  *	so it asserts nothing: 0 if all went well.
  *
  * A real fork: dup_mm() of the thread's mm, and the exit of its only user. When
- * it returns private pages are mapped once again, and still write-protected.
+ * it returns private pages are mapped once again, and still write-protected. The
+ * page tables of the child are made of pages with the index &stlb_run.recycled.
  *
  * Context: may sleep.
  * Return: 0, what @while_alive has returned, or an error.
@@ -548,6 +573,7 @@ int __stlb_fork(struct stlb_run *run, int (*while_alive)(struct stlb_run *run))
 		.fn		= stlb_child_main,
 		.fn_arg		= &child,
 	};
+	struct cpumask cpus;
 	pid_t pid, gone;
 	int ret = 0;
 
@@ -557,7 +583,11 @@ int __stlb_fork(struct stlb_run *run, int (*while_alive)(struct stlb_run *run))
 	/* A page on its way to an LRU list has a reference: not exclusive. */
 	lru_add_drain_all();
 
+	cpumask_copy(&cpus, current->cpus_ptr);
+	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+	stlb_recycle(run->recycled);
 	pid = stlb_child_start(&args);
+	set_cpus_allowed_ptr(current, &cpus);
 	if (pid > 0) {
 		wait_for_completion(&child.forked);
 		if (while_alive)
