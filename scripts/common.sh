@@ -32,10 +32,13 @@ kernel_version()
 }
 
 if [ -n "$KDIR" ]; then
-	KDIR=$(realpath -e "$KDIR" 2>/dev/null) || die "KDIR: no such directory"
-	read -r v p s <<<"$(kernel_version "$KDIR")" ||
-		die "KDIR=$KDIR is not a kernel tree: no version in its Makefile"
-	[ -n "${p:-}" ] || die "KDIR=$KDIR is not a kernel tree: no version in its Makefile"
+	KDIR=$(realpath -e "$KDIR" 2>/dev/null) ||
+		die "KDIR=$KDIR: no such directory: give the top of a kernel tree"
+	read -r v p s <<<"$(kernel_version "$KDIR")" || true
+	[ -n "${p:-}" ] ||
+		die "KDIR=$KDIR is not a kernel tree, for its Makefile has no version: give the top of one"
+	[ ! -e "$KDIR/lib/tests/secondary_tlb.kunitconfig" ] ||
+		die "KDIR=$KDIR has the series, or its tests: run them there with kunit.py (README), or give a tree without"
 	BASE=$v.$p
 	ID=kdir-$BASE.${s:-0}
 else
@@ -43,8 +46,9 @@ else
 		BASE=$(cd "$TOP/patches" && printf '%s\n' * | sort -V | tail -n 1)
 	ID=$BASE
 fi
-[ -f "$TOP/patches/$BASE/series" ] ||
-	die "there is no series for Linux $BASE: use one of $(cd "$TOP/patches" && echo *)"
+BASES=$(cd "$TOP/patches" && echo *)
+[[ " $BASES " == *" $BASE "* ]] ||
+	die "there is no series for Linux $BASE: use one of $BASES, or mainline for the last"
 
 # Where things are; the other scripts use them.
 # shellcheck disable=SC2034

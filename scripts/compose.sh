@@ -19,22 +19,26 @@ am_tree()
 		done | git -C "$AM" checkout-index --stdin
 }
 
-# am MAIL...: what a user does, but stricter on white space
+# am MAIL...: what a user does, but stricter on white space. What git says is not the
+# reason yet: who called knows which patch that is about.
 am()
 {
 	git -C "$AM" am -q --empty=keep --committer-date-is-author-date \
-		--whitespace=error-all "$@"
+		--whitespace=error-all "$@" 2>&1 | sed 's/^\(error\|fatal\): //'
 }
 
 # compose SRC: make the commits that SRC/patches/BASE/series lists, in AM
 compose()
 {
-	local src=$1 patch files file
+	local src=$1 patch files file why
 
 	am_tree "$src/patches/$BASE"
 	while read -r patch files; do
 		case $patch in ''|'#'*) continue ;; esac
-		am "$src/patches/$BASE/$patch"
+		why=$(am "$src/patches/$BASE/$patch") || {
+			echo "error: patches/$BASE/$patch does not apply to $ID (${why%%$'\n'*}): git checkout it, or edit the commits of make tree instead"
+			return 1
+		}
 		for file in $files; do
 			if [ -n "$(git -C "$AM" ls-files "$file")" ]; then
 				echo "error: $patch adds $file, which the base has"

@@ -41,11 +41,19 @@ fake_kernels()
 	refused 'is not a kernel tree' make series KDIR="$BATS_TEST_TMPDIR/empty"
 }
 
+@test "KDIR that has the series" {
+	make tree
+	refused 'has the series' make series KDIR=build/6.1/linux
+}
+
 @test "KDIR of a version without a series, and an unknown BASE" {
 	mkdir "$BATS_TEST_TMPDIR/old"
 	printf 'VERSION = 5\nPATCHLEVEL = 10\nSUBLEVEL = 7\n' > "$BATS_TEST_TMPDIR/old/Makefile"
 	refused 'no series for Linux 5.10: use one of .*6.1' make series KDIR="$BATS_TEST_TMPDIR/old"
 	refused 'no series for Linux 9.9' make series BASE=9.9
+	refused 'no series for Linux 6.1/' make series BASE=6.1/
+	refused 'no series for Linux ../patches/6.1' make series BASE=../patches/6.1
+	[ ! -e patches/6.1/logs ]
 }
 
 # tiny_kernel DIR: the base as somebody's tree, with work and build products in it
@@ -96,6 +104,14 @@ check_kdir()
 	git -C "$kdir" init -q
 	git -C "$kdir" add .
 	git -C "$kdir" commit -q -m theirs
+	check_kdir "$kdir"
+}
+
+@test "KDIR that is a git tree, and git was never told of a file" {
+	kdir="$BATS_TEST_TMPDIR/debian"
+	tiny_kernel "$kdir"
+	echo '/*' > "$kdir/.gitignore"
+	git -C "$kdir" init -q
 	check_kdir "$kdir"
 }
 

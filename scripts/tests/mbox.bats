@@ -50,6 +50,14 @@ MBOX=build/6.1/secondary-tlb-6.1-v1.mbox
 	refused 'patches/6.1/version is ' make -s mbox
 }
 
+@test "an mbox of patches that are not committed says so" {
+	run -0 make -s mbox
+	[[ $output != *note:* ]]
+	echo "One word more." >> patches/6.1/cover
+	run -0 make -s mbox
+	[[ $output == *"note: patches/6.1 was edited and not committed"* ]]
+}
+
 @test "a release has a mail for each base and checksums, and is made of a commit" {
 	git rm -q -r patches/[7-9]* patches/6.1[0-9]
 	refused 'not committed' make -s release

@@ -220,7 +220,9 @@ last()
 
 @test "a patch that does not apply" {
 	sed -i 's/^ #include <linux\/kfence.h>/ #include <linux\/other.h>/' patches/6.1/*-when-an-entry-*
-	refused 'composing.*patch failed: arch/arm64/mm/fault.c' make tree
+	touch build/6.1/secondary-tlb-6.1-v1.mbox
+	refused 'composing.*-when-an-entry-.*does not apply.*patch failed: arch/arm64/mm/fault.c.*git checkout' make tree
+	[ ! -e build/6.1/secondary-tlb-6.1-v1.mbox ]
 	run ! git --git-dir=build/6.1/git rev-parse -q --verify refs/stlb/series
 	[ ! -e build/6.1/linux ]
 	git checkout -q patches
