@@ -154,10 +154,10 @@ static inline int stlb_attach_again(struct iommu_domain *domain,
 #endif
 
 /*
- * By 7.3: the series leaves it to subscribers to guess the size of the entries that a
- * range is mapped by. It is the smallest for them.
+ * By 7.3: the kernel as it is tells the SMMU of all of a block, but not that it is
+ * one. Before, it told of one page, or of everything.
  */
-#define STLB_TOLD_ENTRIES	STLB_BEFORE(7, 3)
+#define STLB_GUESSES_ENTRIES	(!STLB_BEFORE(7, 3))
 
 /*
  * By 7.3: what the SMMUv3 driver invalidates for a domain is in an array, which is

@@ -464,11 +464,17 @@ static void smmu_read_calls(struct smmu_reader *r, struct smmu_test *t,
 	unsigned int i;
 
 	for (i = 0; i < nr && !r->why; i++) {
-		bool exact = STLB_TOLD_ENTRIES && calls[i].start == start &&
-			     calls[i].end == start + size;
+		bool exact = calls[i].start == start && calls[i].end == start + size;
+		struct smmu_reader before = *r;
 
 		smmu_read_tlbi(r, t->run.mm, calls[i].start, calls[i].end,
 			       exact ? entry : PAGE_SIZE);
+		/* What that costs others is seen by what they have lost. */
+		if (STLB_GUESSES_ENTRIES && exact && r->why) {
+			*r = before;
+			smmu_read_tlbi(r, t->run.mm, calls[i].start,
+				       calls[i].end, PAGE_SIZE);
+		}
 		smmu_read_atc(r, t->run.mm, calls[i].start, calls[i].end);
 	}
 	if (!r->why && r->pos != r->s->model.nr_log)
