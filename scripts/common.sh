@@ -32,8 +32,9 @@ kernel_version()
 }
 
 if [ -n "$KDIR" ]; then
-	KDIR=$(realpath -e "$KDIR" 2>/dev/null) ||
+	dir=$(realpath -e "$KDIR" 2>/dev/null) ||
 		die "KDIR=$KDIR: no such directory: give the top of a kernel tree"
+	KDIR=$dir
 	read -r v p s <<<"$(kernel_version "$KDIR")" || true
 	[ -n "${p:-}" ] ||
 		die "KDIR=$KDIR is not a kernel tree, for its Makefile has no version: give the top of one"
@@ -47,7 +48,7 @@ else
 	ID=$BASE
 fi
 BASES=$(cd "$TOP/patches" && echo *)
-[[ " $BASES " == *" $BASE "* ]] ||
+[[ " $BASES " == *" $BASE "* && -f $TOP/patches/$BASE/series ]] ||
 	die "there is no series for Linux $BASE: use one of $BASES, or mainline for the last"
 
 # Where things are; the other scripts use them.

@@ -36,7 +36,7 @@ fake_kernels()
 }
 
 @test "KDIR that does not exist, or is no kernel" {
-	refused 'no such directory' make series KDIR=/nonexistent
+	refused 'KDIR=/nonexistent: no such directory' make series KDIR=/nonexistent
 	mkdir "$BATS_TEST_TMPDIR/empty"
 	refused 'is not a kernel tree' make series KDIR="$BATS_TEST_TMPDIR/empty"
 }
@@ -52,6 +52,7 @@ fake_kernels()
 	refused 'no series for Linux 5.10: use one of .*6.1' make series KDIR="$BATS_TEST_TMPDIR/old"
 	refused 'no series for Linux 9.9' make series BASE=9.9
 	refused 'no series for Linux 6.1/' make series BASE=6.1/
+	refused 'no series for Linux 6.1 6.12' make series BASE='6.1 6.12'
 	refused 'no series for Linux ../patches/6.1' make series BASE=../patches/6.1
 	[ ! -e patches/6.1/logs ]
 }

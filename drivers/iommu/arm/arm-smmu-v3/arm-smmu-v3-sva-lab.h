@@ -59,9 +59,9 @@ struct sva_smmu {
 };
 
 /*
- * What differs between kernels, in a file of its own for each kind: the SMMU has the
- * CDs, for all devices of a domain (-cd.c), or each device has its own, and what is
- * bound is a domain (-domain.c).
+ * What differs between kernels, in a file of its own for each kind: the domain of the
+ * devices has the CDs (-cd.c), or each device has its own, and what is bound is a
+ * domain (-domain.c).
  */
 extern const struct iommu_ops * const sva_iommu_ops;
 int sva_init_masters(struct sva_smmu *s, u32 sid);
