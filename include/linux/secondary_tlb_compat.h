@@ -72,6 +72,9 @@ static inline void stlb_set_huge_pte_at(struct mm_struct *mm, unsigned long va,
 #endif
 }
 
+/* 6.7: PAGEMAP_SCAN write-protects what userfaultfd has been given. */
+#define STLB_SCAN_PROTECTS	(!STLB_BEFORE(6, 7))
+
 /* 6.10: change_pte() is gone. It is an initializer, to be followed by nothing. */
 #if STLB_BEFORE(6, 10)
 #define STLB_INIT_CHANGE_PTE(_fn)	.change_pte = (_fn),
@@ -112,7 +115,7 @@ static inline pte_t stlb_huge_ptep_get(struct mm_struct *mm, unsigned long va,
 #define STLB_NORESERVE	mk_vma_flags(VMA_NORESERVE_BIT)
 #endif
 
-/* By 7.3: a page that a block is split for needs not be named. */
+/* By 7.3: a page that a block is split for need not be named. */
 #if STLB_BEFORE(7, 3)
 #define stlb_split_huge_pmd(_vma, _va)	split_huge_pmd_address(_vma, _va, false, NULL)
 #else

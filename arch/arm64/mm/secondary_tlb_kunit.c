@@ -93,6 +93,28 @@ static int arm64_set_access_flags(struct arm64_test *t, enum stlb_level level,
 	return ret;
 }
 
+/*
+ * What a function for live entries is called with: the mmap_lock, the PTL, the VMA
+ * (returned) and the entries (in @leaf). What is told from here on counts.
+ */
+static struct vm_area_struct *arm64_lock(struct arm64_test *t, enum stlb_level level,
+					 struct stlb_leaf *leaf)
+{
+	stlb_mock_arm(&t->mock, t->run.start, level);
+	KUNIT_ASSERT_NOT_NULL(t->run.test, t->mock.ptl);
+
+	mmap_read_lock(t->run.mm);
+	spin_lock(t->mock.ptl);
+	stlb_walk(t->run.mm, t->run.start, leaf);
+	return vma_lookup(t->run.mm, t->run.start);
+}
+
+static void arm64_unlock(struct arm64_test *t)
+{
+	spin_unlock(t->mock.ptl);
+	mmap_read_unlock(t->run.mm);
+}
+
 /* Under the PTL, if it was called; and whether by that it was told all. */
 static enum stlb_told arm64_expect_told(struct kunit *test, struct arm64_test *t)
 {
@@ -232,13 +254,10 @@ static void arm64_set_wrprotect(struct arm64_test *t, enum stlb_level level)
 
 	stlb_map_hugetlb(&t->run, level, MAP_PRIVATE);
 	stlb_cpu_write(&t->run, t->run.start, 1);
-	stlb_mock_arm(&t->mock, t->run.start, level);
-	KUNIT_ASSERT_NOT_NULL(t->run.test, t->mock.ptl);
 
-	spin_lock(t->mock.ptl);
-	stlb_walk(t->run.mm, t->run.start, &leaf);
+	arm64_lock(t, level, &leaf);
 	huge_ptep_set_wrprotect(t->run.mm, t->run.start, leaf.ptep);
-	spin_unlock(t->mock.ptl);
+	arm64_unlock(t);
 
 	stlb_walk(t->run.mm, t->run.start + t->run.size / 2, &leaf);
 	KUNIT_EXPECT_TRUE(t->run.test, leaf.valid && !leaf.writable);
@@ -319,10 +338,7 @@ static void fork_hugetlb_cont_pmd(struct kunit *test)
 	arm64_test_fork(test, STLB_CONT_PMD);
 }
 
-/*
- * set_huge_pte_at() over a live set breaks and makes it again: DAMON does so to
- * clear the access flag.
- */
+/* set_huge_pte_at() over a live set breaks and makes it again. */
 static void arm64_test_rewrite(struct kunit *test, enum stlb_level level)
 {
 	struct arm64_test *t = test->priv;
@@ -330,18 +346,13 @@ static void arm64_test_rewrite(struct kunit *test, enum stlb_level level)
 	struct stlb_leaf leaf;
 
 	arm64_map(t, level, true);
-	stlb_mock_arm(&t->mock, t->run.start, level);
-	KUNIT_ASSERT_NOT_NULL(test, t->mock.ptl);
 
-	mmap_read_lock(mm);
-	spin_lock(t->mock.ptl);
-	stlb_walk(mm, t->run.start, &leaf);
+	arm64_lock(t, level, &leaf);
 	stlb_set_huge_pte_at(mm, t->run.start, leaf.ptep,
 			     pte_mkold(stlb_huge_ptep_get(mm, t->run.start,
 							  leaf.ptep)),
 			     t->run.size);
-	spin_unlock(t->mock.ptl);
-	mmap_read_unlock(mm);
+	arm64_unlock(t);
 
 	stlb_verdict_word(test, ARM64_SUITE,
 			  stlb_told_word(arm64_expect_told(test, t)),
@@ -387,6 +398,47 @@ static void mprotect_hugetlb_cont_pmd(struct kunit *test)
 }
 
 /*
+ * So does PAGEMAP_SCAN that write-protects, but with no mmu_gather: nobody invalidates
+ * between break and make if these functions do not.
+ */
+static void arm64_test_scan(struct kunit *test, enum stlb_level level)
+{
+	struct arm64_test *t = test->priv;
+	struct vm_area_struct *vma;
+	struct stlb_leaf leaf;
+	pte_t pte;
+
+	if (!STLB_SCAN_PROTECTS)
+		kunit_skip(test, "nobody in this kernel does it without an mmu_gather");
+	stlb_map_hugetlb(&t->run, level, MAP_PRIVATE);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+
+	vma = arm64_lock(t, level, &leaf);
+	pte = huge_ptep_modify_prot_start(vma, t->run.start, leaf.ptep);
+	huge_ptep_modify_prot_commit(vma, t->run.start, leaf.ptep, pte,
+				     huge_pte_wrprotect(pte));
+	arm64_unlock(t);
+
+	stlb_walk(t->run.mm, t->run.start + t->run.size / 2, &leaf);
+	KUNIT_EXPECT_TRUE(test, leaf.valid && !leaf.writable);
+	KUNIT_EXPECT_EQ(test, leaf.start, t->run.start);
+	stlb_verdict_word(test, ARM64_SUITE,
+			  stlb_told_word(arm64_expect_told(test, t)),
+			  "%u calls between break and make",
+			  t->mock.nr[STLB_CB_RANGE]);
+}
+
+static void scan_hugetlb_cont_pte(struct kunit *test)
+{
+	arm64_test_scan(test, STLB_CONT_PTE);
+}
+
+static void scan_hugetlb_cont_pmd(struct kunit *test)
+{
+	arm64_test_scan(test, STLB_CONT_PMD);
+}
+
+/*
  * Filling an empty set is silent, or it is excess. So is clearing it if it is the
  * caller who tells (hugetlb_wp(), try_to_unmap()), and not the function that
  * invalidates the TLB.
@@ -401,18 +453,12 @@ static void arm64_test_fill_and_clear(struct kunit *test, enum stlb_level level)
 	pte_t pte;
 
 	arm64_map(t, level, true);
-	stlb_mock_arm(&t->mock, t->run.start, level);
-	KUNIT_ASSERT_NOT_NULL(test, t->mock.ptl);
 
-	mmap_read_lock(mm);
-	vma = vma_lookup(mm, t->run.start);
-	spin_lock(t->mock.ptl);
-	stlb_walk(mm, t->run.start, &leaf);
+	vma = arm64_lock(t, level, &leaf);
 	pte = huge_ptep_clear_flush(vma, t->run.start, leaf.ptep);
 	calls = t->mock.nr[STLB_CB_RANGE];
 	stlb_set_huge_pte_at(mm, t->run.start, leaf.ptep, pte, t->run.size);
-	spin_unlock(t->mock.ptl);
-	mmap_read_unlock(mm);
+	arm64_unlock(t);
 
 	fill = t->mock.nr[STLB_CB_RANGE] - calls;
 	KUNIT_EXPECT_LE(test, calls, 1);
@@ -448,13 +494,8 @@ static void arm64_test_migrate(struct kunit *test, enum stlb_level level)
 
 	nr = level == STLB_CONT_PTE ? CONT_PTES : CONT_PMDS;
 	arm64_map(t, level, true);
-	stlb_mock_arm(&t->mock, t->run.start, level);
-	KUNIT_ASSERT_NOT_NULL(test, t->mock.ptl);
 
-	mmap_read_lock(mm);
-	vma = vma_lookup(mm, t->run.start);
-	spin_lock(t->mock.ptl);
-	stlb_walk(mm, t->run.start, &leaf);
+	vma = arm64_lock(t, level, &leaf);
 	pte = huge_ptep_clear_flush(vma, t->run.start, leaf.ptep);
 	calls = t->mock.nr[STLB_CB_RANGE];
 	entry = swp_entry_to_pte(make_readable_migration_entry(pte_pfn(pte)));
@@ -464,8 +505,7 @@ static void arm64_test_migrate(struct kunit *test, enum stlb_level level)
 	huge_pte_clear(mm, t->run.start, leaf.ptep, t->run.size);
 	calls = t->mock.nr[STLB_CB_RANGE] - calls;
 	stlb_set_huge_pte_at(mm, t->run.start, leaf.ptep, pte, t->run.size);
-	spin_unlock(t->mock.ptl);
-	mmap_read_unlock(mm);
+	arm64_unlock(t);
 
 	KUNIT_EXPECT_EQ(test, away, nr);
 	KUNIT_EXPECT_EQ(test, calls, 0);
@@ -483,7 +523,8 @@ static void migrate_hugetlb_cont_pmd(struct kunit *test)
 
 /*
  * It is not empty for the TLBs if somebody else, who has cleared it, has yet to
- * invalidate them: MADV_DONTNEED does that when it has dropped the PTL.
+ * invalidate them: MADV_DONTNEED does that when it has dropped the PTL. In a child of
+ * fork() nothing keeps faults on its private memory out until then.
  */
 static void arm64_test_refill(struct kunit *test, enum stlb_level level)
 {
@@ -496,20 +537,14 @@ static void arm64_test_refill(struct kunit *test, enum stlb_level level)
 	pte_t pte;
 
 	arm64_map(t, level, true);
-	stlb_mock_arm(&t->mock, t->run.start, level);
-	KUNIT_ASSERT_NOT_NULL(test, t->mock.ptl);
 
-	mmap_read_lock(mm);
-	vma = vma_lookup(mm, t->run.start);
 	inc_tlb_flush_pending(mm);
-	spin_lock(t->mock.ptl);
-	stlb_walk(mm, t->run.start, &leaf);
+	vma = arm64_lock(t, level, &leaf);
 	pte = huge_ptep_clear_flush(vma, t->run.start, leaf.ptep);
 	calls = t->mock.nr[STLB_CB_RANGE];
 	stlb_set_huge_pte_at(mm, t->run.start, leaf.ptep, pte, t->run.size);
-	spin_unlock(t->mock.ptl);
+	arm64_unlock(t);
 	dec_tlb_flush_pending(mm);
-	mmap_read_unlock(mm);
 
 	KUNIT_ASSERT_LE(test, calls, 1);
 	call = &t->mock.calls[calls];
@@ -534,29 +569,22 @@ static void refill_hugetlb_cont_pmd(struct kunit *test)
 static void arm64_test_age(struct kunit *test, enum stlb_level level)
 {
 	struct arm64_test *t = test->priv;
-	struct mm_struct *mm = t->run.mm;
 	struct vm_area_struct *vma;
 	struct stlb_leaf leaf;
 	int young;
 
 	arm64_map(t, level, false);
-	stlb_mock_arm(&t->mock, t->run.start, level);
-	KUNIT_ASSERT_NOT_NULL(test, t->mock.ptl);
 
-	mmap_read_lock(mm);
-	vma = vma_lookup(mm, t->run.start);
-	spin_lock(t->mock.ptl);
-	stlb_walk(mm, t->run.start, &leaf);
+	vma = arm64_lock(t, level, &leaf);
 	if (level == STLB_PMD)
 		young = pmdp_clear_flush_young(vma, t->run.start,
 					       (pmd_t *)leaf.ptep);
 	else
 		young = ptep_clear_flush_young(vma, t->run.start, leaf.ptep);
-	spin_unlock(t->mock.ptl);
-	mmap_read_unlock(mm);
+	arm64_unlock(t);
 
 	KUNIT_EXPECT_TRUE(test, young);
-	stlb_walk(mm, t->run.start, &leaf);
+	stlb_walk(t->run.mm, t->run.start, &leaf);
 	KUNIT_EXPECT_TRUE(test, leaf.present && !leaf.valid);
 	stlb_verdict_word(test, ARM64_SUITE,
 			  t->mock.nr[STLB_CB_RANGE] ? "excess" : NULL,
@@ -610,6 +638,8 @@ static struct kunit_case arm64_test_cases[] = {
 	KUNIT_CASE(rewrite_hugetlb_cont_pmd),
 	KUNIT_CASE(mprotect_hugetlb_cont_pte),
 	KUNIT_CASE(mprotect_hugetlb_cont_pmd),
+	KUNIT_CASE(scan_hugetlb_cont_pte),
+	KUNIT_CASE(scan_hugetlb_cont_pmd),
 	KUNIT_CASE(fill_and_clear_hugetlb_cont_pte),
 	KUNIT_CASE(fill_and_clear_hugetlb_cont_pmd),
 	KUNIT_CASE(migrate_hugetlb_cont_pte),
