@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Show what scripts/soak has done.
 
-    soak.py [--tally FILE] RESULTS DEVICE...
+    soak.py [--tally FILE] RESULTS STALE DEVICE...
 
-RESULTS/KERNEL-DEVICE*.json and .log are kunit.py's for the suite stlb_soak_DEVICE
-on KERNEL, unfixed or series. Exits 0 if each device saw a violation on the kernel as
-it is, and none with the series, in the time that was asked for, without a word of
+RESULTS/KERNEL-DEVICE*.json and .log are kunit.py's for the suite stlb_soak_DEVICE on
+KERNEL: stale, which is the kernel "as it is", or what else STALE calls it, or series.
+Exits 0 if each device saw a violation on the former, and none with the series, in the time that was asked for, without a word of
 trouble from the kernel, and if there was some of every kind of change, and of memory
 of every kind. With --tally, "N passed M failed" goes to FILE.
 """
@@ -71,20 +71,21 @@ def main():
     parser = argparse.ArgumentParser(description='What the soaks have done')
     parser.add_argument('--tally', help='write the counts to this file')
     parser.add_argument('results', help='directory with the results')
+    parser.add_argument('stale', help='what is wrong with the kernel that has to be')
     parser.add_argument('device', nargs='+')
     args = parser.parse_args()
 
     good, bad = 0, []
-    print(f'\n{"soak":18}{"s":>6}{"changes":>10}{"/s":>8}{"accesses":>10}{"/s":>8}'
+    print(f'\n{"soak":24}{"s":>6}{"changes":>10}{"/s":>8}{"accesses":>10}{"/s":>8}'
           f'{"raced":>8}  {"seed":12}saw')
-    for kernel, want in ('unfixed', 'stale'), ('series', 'coherent'):
+    for kernel, want in ('stale', 'stale'), ('series', 'coherent'):
         for device in args.device:
             paths = sorted(p.removesuffix('.json') for p in glob.glob(
                 f'{glob.escape(args.results)}/{kernel}-{device}*.json'))
             soak = Soak(paths, device, want)
             ms, changes, accesses, raced, _ = soak.total
-            name = device + (', as it is' if kernel == 'unfixed' else '')
-            print(f'{name:18}{ms / 1000:6.0f}{changes:10}{changes * 1000 // (ms or 1):8}'
+            name = device + (f', {args.stale}' if kernel == 'stale' else '')
+            print(f'{name:24}{ms / 1000:6.0f}{changes:10}{changes * 1000 // (ms or 1):8}'
                   f'{accesses:10}{accesses * 1000 // (ms or 1):8}{raced:8}  '
                   f'{(soak.seeds or ["none"])[0]:12}{" ".join(sorted(set(soak.words)))}')
             good += len(soak.words) if not soak.why else 0

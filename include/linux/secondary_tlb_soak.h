@@ -8,8 +8,6 @@
 
 #include <linux/secondary_tlb_kunit.h>
 
-struct stlb_soak;
-
 /* How many devices can take part. */
 #define STLB_SOAK_DEVICES	8
 

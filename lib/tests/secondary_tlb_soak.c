@@ -36,6 +36,7 @@
 #include <linux/secondary_tlb_compat.h>
 #include <linux/secondary_tlb_kunit.h>
 #include <linux/secondary_tlb_soak.h>
+#include <linux/string_helpers.h>
 #include <linux/uaccess.h>
 #include <linux/unistd.h>
 
@@ -87,16 +88,20 @@ enum soak_right {
  * @flags: of mmap()
  * @name: what to call it
  * @nr: slots of it per mutator; 0 is one for the first mutator only
+ * @clean: of a file of stlb_open_clean()
  */
 struct soak_kind {
 	const char *name;
 	enum stlb_level level;
 	int flags;
 	unsigned int nr;
+	bool clean;
 };
 
 static const struct soak_kind soak_kinds[] = {
 	{ "shm_pte",	STLB_PTE,	MAP_SHARED,			8 },
+	{ "mixed_pte",	STLB_PTE,	MAP_SHARED,	STLB_CLEAN_PAGES / SOAK_MUTATORS,
+	  .clean = true },
 	{ "anon_pte",	STLB_PTE,	MAP_PRIVATE,			10 },
 	{ "thp_pmd",	STLB_PMD,	MAP_PRIVATE,			2 },
 	{ "private_cont_pte", STLB_CONT_PTE, MAP_PRIVATE | MAP_HUGETLB,	1 },
@@ -140,6 +145,7 @@ struct soak_held {
  * @kind: what it is
  * @size: bytes
  * @place: two places for it, aligned to @size
+ * @offset: bytes into the file, if it is of one
  * @probes: how many of its pages are looked at
  * @epoch: odd while it is being changed; all that follows is written by its thread
  *	only, or by the one that forks while that is kept out
@@ -156,6 +162,7 @@ struct soak_slot {
 	const struct soak_kind *kind;
 	unsigned long size;
 	unsigned long place[2];
+	unsigned long offset;
 	unsigned int probes;
 	u32 epoch;
 	unsigned long va;
@@ -170,7 +177,7 @@ struct soak_slot {
 
 /* Changes beside those in soak_ops[], by the director. */
 enum {
-	SOAK_FORKS = 9,
+	SOAK_FORKS = 10,
 	SOAK_GUESTS,
 	SOAK_EXITS,
 	SOAK_OPS,
@@ -341,6 +348,13 @@ static void soak_drop(struct stlb_soak *soak, const struct soak_slot *slot,
 	}
 }
 
+/* All entries have been marked dirty, and everybody has been told. */
+static void soak_dirtied(struct soak_slot *slot)
+{
+	/* But not if the CPU has managed the dirty state on its own. */
+	WRITE_ONCE(slot->least, stlb_hw_dirty() ? SOAK_READ : SOAK_WRITE);
+}
+
 /*
  * A page that got other contents: each device finds the CPU's stamp in its word.
  * Also the way to make an entry writable, and to be sure of it.
@@ -359,8 +373,7 @@ static bool soak_write(struct stlb_soak *soak, struct soak_slot *slot, bool all)
 		if (put_user(val, word + SOAK_CPU))
 			return false;
 	}
-	/* A CPU that manages the dirty state has told nobody. */
-	WRITE_ONCE(slot->least, stlb_hw_dirty() ? SOAK_READ : SOAK_WRITE);
+	soak_dirtied(slot);
 	return true;
 }
 
@@ -404,15 +417,20 @@ static bool soak_read(struct soak_slot *slot)
 static long soak_map(struct stlb_soak *soak, struct soak_thread *t,
 		     struct soak_slot *slot)
 {
-	int flags = slot->kind->flags | MAP_ANONYMOUS | MAP_FIXED;
+	int flags = slot->kind->flags | MAP_FIXED;
+	int prot = PROT_READ | PROT_WRITE;
 	long ret;
 
 	if (flags & MAP_HUGETLB)
 		flags |= ilog2(slot->size) << MAP_HUGE_SHIFT;
 	WRITE_ONCE(slot->va, slot->place[soak_random(t, 2)]);
 	WRITE_ONCE(slot->gone, 0);
-	ret = stlb_syscall(__NR_mmap, slot->va, slot->size,
-			   PROT_READ | PROT_WRITE, flags);
+	if (slot->kind->clean)
+		ret = vm_mmap(soak->run.file, slot->va, slot->size, prot, flags,
+			      slot->offset);
+	else
+		ret = stlb_syscall(__NR_mmap, slot->va, slot->size, prot,
+				   flags | MAP_ANONYMOUS);
 	if (ret != slot->va)
 		return ret;
 	WRITE_ONCE(slot->may, SOAK_WRITE);
@@ -442,6 +460,30 @@ static long soak_load(struct stlb_soak *soak, struct soak_thread *t,
 		      struct soak_slot *slot)
 {
 	return soak_read(slot) ? 0 : -EFAULT;
+}
+
+/*
+ * GUP leaves an entry clean that may be written, where there is a page to mark dirty
+ * instead. Where there is none it returns -EEXIST, and has marked the entry.
+ */
+static long soak_gup(struct stlb_soak *soak, struct soak_thread *t,
+		     struct soak_slot *slot)
+{
+	struct page *page;
+	unsigned int p;
+	long ret;
+
+	for (p = 0; p < slot->probes; p++) {
+		ret = get_user_pages_unlocked(slot->va + soak_probe(slot, p), 1,
+					      &page, FOLL_WRITE);
+		if (ret == 1)
+			put_page(page);
+		if (ret != (slot->kind->clean ? -EEXIST : 1))
+			return ret < 0 ? ret : -EFAULT;
+	}
+	if (slot->kind->clean)
+		soak_dirtied(slot);
+	return 0;
 }
 
 static long soak_protect(struct stlb_soak *soak, struct soak_thread *t,
@@ -532,6 +574,7 @@ static const struct soak_op soak_ops[] = {
 	{ "map",	soak_map,	{ SOAK_NONE, SOAK_NONE },   0, 0, 8 },
 	{ "unmap",	soak_unmap,	{ SOAK_READ, SOAK_WRITE },  0, 0, 2 },
 	{ "upgrade",	soak_store,	{ SOAK_WRITE, SOAK_WRITE }, 0, 0, 8 },
+	{ "gup",	soak_gup,	{ SOAK_WRITE, SOAK_WRITE }, 0, 0, 4 },
 	{ "load",	soak_load,	{ SOAK_READ, SOAK_WRITE },  0, 0, 2 },
 	{ "protect",	soak_protect,	{ SOAK_WRITE, SOAK_WRITE }, 0, 0, 4 },
 	{ "unprotect",	soak_unprotect,	{ SOAK_READ, SOAK_READ },   0, 0, 8 },
@@ -787,14 +830,14 @@ static void soak_access(struct soak_thread *t, unsigned int dev)
 			  dev, write ? "writes" : "reads", slot->kind->name, va);
 	else if (refused && look.least >= want)
 		soak_stop(soak, false, "device %u may not %s a %s slot (0x%lx)", dev,
-			  write ? "write" : "read", slot->kind->name, va);
+			  str_read_write(!write), slot->kind->name, va);
 	else if (!answered && look.may >= want)
 		soak_stop(soak, true, "a page request for a %s slot has failed",
 			  slot->kind->name);
 	else if (ret && ask && look.may >= want)
 		soak_stop(soak, false,
 			  "device %u may not %s a %s slot (0x%lx) after %u page requests",
-			  dev, write ? "write" : "read", slot->kind->name, va, requests);
+			  dev, str_read_write(!write), slot->kind->name, va, requests);
 	soak_learn(soak, seen, nr, dev, look.life, write, !ret, val);
 }
 
@@ -879,23 +922,31 @@ static bool soak_lay_out(struct stlb_soak *soak)
 {
 	unsigned int used[STLB_PUD + 1] = {};
 	const struct soak_kind *kind;
+	unsigned long offset = 0;
 	unsigned int m, i, n = 0;
 
 	for (m = 0; m < soak->mutators; m++) {
 		soak->first[m] = n;
 		for (kind = soak_kinds; kind < soak_kinds + ARRAY_SIZE(soak_kinds); kind++)
-			for (i = 0; i < (kind->nr ?: !m); i++)
-				if (soak_has_pages(kind, used) &&
-				    (n == SOAK_SLOTS ||
-				     !soak_place(&soak->slot[n++], kind)))
+			for (i = 0; i < (kind->nr ?: !m); i++) {
+				if (!soak_has_pages(kind, used))
+					continue;
+				if (n == SOAK_SLOTS ||
+				    !soak_place(&soak->slot[n], kind))
 					return false;
+				if (kind->clean) {
+					soak->slot[n].offset = offset;
+					offset += PAGE_SIZE;
+				}
+				n++;
+			}
 	}
 	soak->first[m] = n;
 	soak->slots = n;
 	return true;
 }
 
-static bool soak_is_shared(const struct soak_slot *slot)
+static bool soak_is_cow(const struct soak_slot *slot)
 {
 	return slot->kind->flags & MAP_PRIVATE;
 }
@@ -906,7 +957,7 @@ static void soak_forked(struct stlb_soak *soak)
 	struct soak_slot *slot;
 
 	for (slot = soak->slot; slot < soak->slot + soak->slots; slot++)
-		if (soak_is_shared(slot))
+		if (soak_is_cow(slot))
 			WRITE_ONCE(slot->least, min(slot->least, SOAK_READ));
 	soak_end(&soak->epoch);
 	up_write(&soak->settle);
@@ -940,7 +991,7 @@ static void soak_fork(struct stlb_soak *soak)
 	soak_begin(&soak->epoch);
 	for (i = 0; i < soak->slots; i++) {
 		slot = soak->slot + i;
-		if (soak_is_shared(slot) && slot->may != SOAK_NONE)
+		if (soak_is_cow(slot) && slot->may != SOAK_NONE)
 			soak_hold(soak, slot, &soak->shared[i]);
 	}
 	ret = __stlb_fork(&soak->run, soak_child_lives);
@@ -1008,6 +1059,7 @@ static void soak_round(struct stlb_soak *soak, unsigned long end)
 	int ret;
 
 	stlb_run_init(&soak->run, soak->test);
+	stlb_open_clean(&soak->run);
 	memset(soak->seen, 0, sizeof(soak->seen));
 	memset(soak->next, 0, sizeof(soak->next));
 	soak->dead = false;
