@@ -159,7 +159,6 @@ def main(where, title, limits):
         for kernel in ('unfixed', 'series'):
             with open(f'{where}/{kernel}-{config}/text') as f:
                 text[kernel, config] = int(f.read())
-    missed = []
 
     head = list(KERNELS.values())
     for size, size_name in SIZES.items():

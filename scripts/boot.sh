@@ -18,6 +18,7 @@ QEMU_ARGS="-machine iommu=smmuv3,gic-version=3 -cpu cortex-a57 -smp 4 -m 4G"
 DMA_ARGS="-smp 1 -icount shift=0,sleep=off -device edu,dma_mask=0xffffffffffff"
 EDUS=$(printf -- '-device edu,dma_mask=0xffffffffffff %.0s' {1..8})
 HD=smmuv3_hd			# the same, with a CPU that dirties pages on its own
+HD_ARGS="$DMA_ARGS -cpu cortex-a76"
 # A page of each size, and one for the copy; a panic ends the machine.
 KERNEL_ARGS=(panic=-1 hugepagesz=64K hugepages=16 hugepagesz=2M hugepages=4
 	     hugepagesz=32M hugepages=2 hugepagesz=1G hugepages=1)
@@ -39,10 +40,30 @@ kunit()
 # with the same names.
 build_kernel()
 {
-	export CCACHE_DIR=$TOP/build/ccache CCACHE_MAXSIZE=5G
 	kunit "$1" build --jobs="$(nproc)" \
 		--kunitconfig="${2:-lib/tests/secondary_tlb.kunitconfig}" \
 		--make_options='CC=ccache aarch64-linux-gnu-gcc' "${@:3}"
+}
+
+# built TREE [KUNITCONFIG]: what a kernel was built from, how, and what came of it
+built()
+{
+	git -C "$1" rev-parse HEAD
+	aarch64-linux-gnu-gcc --version
+	sha256sum "$TOP/scripts/boot.sh" ${2:+"$2"} "$1/$KUNIT_DIR/.config" \
+		"$1/$KUNIT_DIR/arch/arm64/boot/Image.gz" 2>/dev/null || echo "nothing ($RANDOM)"
+}
+
+# build_if_changed TREE WHAT LOG [KUNITCONFIG]: a step, if there is anything to do. The
+# tree is as it was checked out.
+build_if_changed()
+{
+	local stamp=$1/$KUNIT_DIR/stlb-built
+
+	[ "$(built "$1" "${4:-}")" != "$(cat "$stamp" 2>/dev/null)" ] || return 0
+	rm -f "$stamp"
+	step "building $2" "$3" build_kernel "$1" "${4:-}"
+	built "$1" "${4:-}" > "$stamp"
 }
 
 # run_kernel TREE BOOT SECONDS CASES [QEMU ARGUMENTS]: leaves RESULTS/BOOT.json and

@@ -72,6 +72,9 @@ export GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL
 export GIT_AUTHOR_NAME=$GIT_COMMITTER_NAME GIT_AUTHOR_EMAIL=$GIT_COMMITTER_EMAIL
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
 
+# What one base has compiled is of use to the others.
+export CCACHE_DIR=$TOP/build/ccache CCACHE_MAXSIZE=5G
+
 # One at a time in a build directory. Children inherit the lock: whoever is still
 # writing keeps it.
 if [ -z "${STLB_LOCKED:-}" ]; then
@@ -150,4 +153,34 @@ step()
 		printf '  %-58s failed\n' "$text"
 		die "$text: $(reason "$log")"
 	fi
+}
+
+# try_step TEXT LOG COMMAND...: step() in a shell of its own: one that fails does not end
+# the others, and leaves its exit status in STEP_STATUS.
+try_step()
+{
+	set +e
+	(set -e; trap step_interrupted INT TERM HUP; step "$@")
+	# shellcheck disable=SC2034 # for the caller
+	STEP_STATUS=$?
+	set -e
+}
+
+# worktree DIR REF: a kernel tree at a commit, for one script alone. Only files that
+# differ are written, so that what was built there stays.
+worktree()
+{
+	local dir=$1 ref=$2 whole=$OUT/${1##*/}.ok
+
+	if [ ! -e "$whole" ] || [ ! -e "$dir/.git" ]; then
+		rm -rf "$whole" "$dir" "$GIT/worktrees/${dir##*/}"
+		git --git-dir="$GIT" worktree prune
+		git --git-dir="$GIT" worktree add -q -f --detach "$dir" "$ref"
+		touch "$whole"
+	fi
+	rm -f "$(git -C "$dir" rev-parse --git-path index.lock)"
+	# An index that was being written when somebody ended it is of no use.
+	git -C "$dir" ls-files > /dev/null 2>&1 ||
+		rm -f "$(git -C "$dir" rev-parse --git-path index)"
+	git -C "$dir" checkout -q -f --detach "$ref"
 }

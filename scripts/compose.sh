@@ -47,10 +47,23 @@ compose()
 			install -D -m 644 "$src/$file" "$AM/$file"
 			git -C "$AM" add -f "$file"
 		done
-		[ -z "$files" ] ||
-			GIT_COMMITTER_DATE=$(git -C "$AM" log -1 --format=%aI) \
-			git -C "$AM" commit -q --amend --no-edit
+		[ -z "$files" ] || amend
 	done < "$src/patches/$BASE/series"
+}
+
+# amend_with DIR SUBDIR: add the new files of DIR/SUBDIR to the last commit in AM
+amend_with()
+{
+	cp -r "$1/$2" "$AM"
+	(cd "$1" && find "$2" -type f) | git -C "$AM" add -f --pathspec-from-file=-
+	amend
+}
+
+# A commit that is made again is the same.
+amend()
+{
+	GIT_COMMITTER_DATE=$(git -C "$AM" log -1 --format=%aI) \
+		git -C "$AM" commit -q --amend --no-edit
 }
 
 # What the commits of the series are made from, in this repository.

@@ -9,8 +9,8 @@
 EXPECT says which cases there are (see patches/6.1/expect). RESULTS is a directory
 with results (see results.py) of the kernel without a mistake, "series", and of each
 mutant under the name of its patch; NAME.broken, if it is there, says why there
-are no others. With --series, only the former is looked at. With --field, a line of the header is printed, and with --known, headers
-are compared with EXPECT. What stands above the diff of a mutant:
+are no others. With --series, only the former is looked at. With --field, a line of
+the header is printed, and with --known, headers are compared with EXPECT. What stands above the diff of a mutant:
 
     One sentence: what the mistake is.
 

@@ -18,7 +18,7 @@ which"). With --tally, "N passed M failed" goes to FILE.
 import argparse
 import sys
 
-from results import MISTAKES, REFUSED, Expected, Run, paint, short
+from results import MISTAKES, REFUSED, Expected, Run, conclude, paint, short
 
 CELL = 6
 
@@ -99,24 +99,20 @@ class Judge:
             self.bad.append(f'{REFUSED}: no less with the series than on the '
                             'kernel as it is')
 
-    def verdict(self):
-        """Print what is wrong, and how much there was. True if nothing is."""
+    def verdict(self, tally):
+        """Print what is wrong, and how much there was: the exit status."""
         for run in self.runs:
             for key in sorted(set(run.status) - self.listed):
                 self.bad.append(f'{key[0]}.{key[1]} ran and is not expected: '
                                 f'add it to {self.expect}')
             self.bad[:0] = run.splats
-        print()
-        for line in self.bad[:12]:
-            print(f'error: {line}', file=sys.stderr)
-        if len(self.bad) > 12:
-            print(f'error: and {len(self.bad) - 12} more', file=sys.stderr)
+        status = conclude(self.good, self.bad, tally)
         for run, what in zip(self.runs, ('as it is:       ', 'with the series:')):
-            status = list(run.status.values())
-            print(f'{what} {len(status)} cases ran, {status.count("FAIL")} failed, '
-                  f'{status.count("PASS")} passed, {status.count("SKIP")} skipped '
+            seen = list(run.status.values())
+            print(f'{what} {len(seen)} cases ran, {seen.count("FAIL")} failed, '
+                  f'{seen.count("PASS")} passed, {seen.count("SKIP")} skipped '
                   f'({run.log})')
-        return not self.bad
+        return status
 
 
 def main():
@@ -136,11 +132,7 @@ def main():
         return 0
     judge = Judge(Run(args.unfixed), Run(args.series), args.expect)
     judge.table(expected)
-    fine = judge.verdict()
-    if args.tally:
-        with open(args.tally, 'w', encoding='utf-8') as f:
-            f.write(f'{judge.good} passed {len(judge.bad)} failed\n')
-    return 0 if fine else 1
+    return judge.verdict(args.tally)
 
 
 if __name__ == '__main__':

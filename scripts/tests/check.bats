@@ -33,7 +33,6 @@ complaints()
 	echo "../mm/gup.c:492:10: warning: unused variable 'a'" | complaints > one
 	echo "../mm/gup.c:492:10: warning: unused variable 'b'" | complaints > two
 	echo "../mm/ksm.c:492:10: warning: unused variable 'a'" | complaints > three
-	run cat one two three
 	[ "$(sort -u one two three | wc -l)" = 3 ]
 }
 

@@ -201,3 +201,31 @@ hang()
 	[ "$status" = 1 ]
 	[[ $stderr == *"F_PERMISSION: no less with the series"* ]]
 }
+
+@test "what the series leaves alone is seen on both, or it is not" {
+	sed -i 's/^upgrade = up$/upgrade =/; s/^hold = hold$/&\nstays = up/' expect
+	result unfixed FAIL excess PASS
+	result series FAIL excess PASS
+	table
+	[ "$status" = 0 ]
+	[[ $output == *"mock up "*excess*excess* ]]
+	result series PASS coherent PASS
+	table
+	[ "$status" = 1 ]
+	[[ $stderr == *'up is "coherent", not "excess"'* ]]
+	result series FAIL stale PASS
+	table
+	[ "$status" = 1 ]
+}
+
+@test "what does not apply is skipped on both, or it is not" {
+	sed -i 's/^upgrade = up$/upgrade =/; s/^hold = hold$/&\nskipped = up/' expect
+	result unfixed SKIP "" PASS
+	result series SKIP "" PASS
+	table
+	[ "$status" = 0 ]
+	result series PASS coherent PASS
+	table
+	[ "$status" = 1 ]
+	[[ $stderr == *'up is "'*'", not "SKIP"'* ]]
+}
