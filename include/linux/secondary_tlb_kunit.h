@@ -105,6 +105,7 @@ extern const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS];
  *	translation are always readable
  * @file: the mapped file, if the scenario needs one
  * @pages: what a PFN mapping maps, if the scenario is one
+ * @vm_ops: its driver
  * @moved: called when mremap() has moved what stlb_map_immovable() has mapped,
  *	before it moves it back; mmap_lock held for writing
  * @task: the test's thread
@@ -121,6 +122,7 @@ struct stlb_run {
 	unsigned long window_size;
 	struct file *file;
 	struct page *pages;
+	const struct vm_operations_struct *vm_ops;
 	void (*moved)(struct stlb_run *run, unsigned long to);
 	struct task_struct *task;
 	bool exited;
@@ -147,6 +149,10 @@ void stlb_unmap(struct stlb_run *run);
 void stlb_map_private(struct stlb_run *run, enum stlb_level level, bool thp);
 void stlb_map_hugetlb(struct stlb_run *run, enum stlb_level level, int flags);
 void stlb_map_written(struct stlb_run *run, enum stlb_level level, bool thp);
+/* How many pages there are in a file of stlb_open_clean(). */
+#define STLB_CLEAN_PAGES	4
+
+void stlb_open_clean(struct stlb_run *run);
 void stlb_map_immovable(struct stlb_run *run,
 			void (*moved)(struct stlb_run *run, unsigned long to));
 void stlb_map_private_shm(struct stlb_run *run, u32 val);
@@ -238,6 +244,9 @@ struct stlb_late {
 int stlb_late_register(struct stlb_late *late, const struct stlb_run *run,
 		       void (*act)(struct stlb_late *late));
 void stlb_late_unregister(struct stlb_late *late);
+
+/* A device whose accesses are refused asks that often, and is stuck then. */
+#define STLB_RETRIES	3
 
 /**
  * struct stlb_device - something that caches translations of an mm
@@ -362,7 +371,7 @@ struct stlb_mock {
 };
 
 int stlb_mock_register(struct stlb_mock *mock, struct mm_struct *mm);
-int stlb_mock_register_range_only(struct stlb_mock *mock, struct mm_struct *mm);
+int stlb_mock_register_pair_only(struct stlb_mock *mock, struct mm_struct *mm);
 void stlb_mock_unregister(struct stlb_mock *mock);
 void stlb_mock_arm(struct stlb_mock *mock, unsigned long start,
 		   enum stlb_level level);

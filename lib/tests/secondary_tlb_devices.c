@@ -141,7 +141,7 @@ static const struct mmu_notifier_ops stlb_mock_ops = {
 };
 
 /* What a secondary MMU with page tables of its own has, such as KVM. */
-static const struct mmu_notifier_ops stlb_mock_range_only_ops = {
+static const struct mmu_notifier_ops stlb_mock_pair_only_ops = {
 	.clear_flush_young	= stlb_mock_flush_young,
 	.clear_young		= stlb_mock_flush_young,
 	.test_young		= stlb_mock_test_young,
@@ -187,16 +187,16 @@ int stlb_mock_register(struct stlb_mock *mock, struct mm_struct *mm)
 }
 
 /**
- * stlb_mock_register_range_only() - subscribe a mock without invalidate_range()
+ * stlb_mock_register_pair_only() - subscribe a mock without invalidate_range()
  * @mock: the mock
  * @mm: the address space; its users must not go away meanwhile
  *
  * Context: may sleep.
  * Return: 0, -ENOMEM or -EINTR.
  */
-int stlb_mock_register_range_only(struct stlb_mock *mock, struct mm_struct *mm)
+int stlb_mock_register_pair_only(struct stlb_mock *mock, struct mm_struct *mm)
 {
-	return __stlb_mock_register(mock, mm, &stlb_mock_range_only_ops);
+	return __stlb_mock_register(mock, mm, &stlb_mock_pair_only_ops);
 }
 
 /**
@@ -552,9 +552,6 @@ bool stlb_cache_stale(const struct stlb_cache *cache, u32 tag,
 	return false;
 }
 
-/* How often a device asks before it is called stuck. */
-#define STLB_SOFT_RETRIES	3
-
 static struct stlb_soft *stlb_to_soft(struct stlb_device *dev)
 {
 	return container_of(dev, struct stlb_soft, dev);
@@ -684,7 +681,7 @@ static int stlb_soft_access(struct stlb_device *dev, unsigned long va,
 	unsigned int retries = 0;
 
 	while (stlb_soft_access_once(soft, va, write, val)) {
-		if (retries++ == STLB_SOFT_RETRIES)
+		if (retries++ == STLB_RETRIES)
 			return -EFAULT;
 		soft->requests++;
 		if (stlb_page_request(soft->mn.mm, va, write))

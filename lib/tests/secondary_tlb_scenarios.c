@@ -4,7 +4,7 @@
  *
  * Every scenario brings a translation to "valid and read-only for hardware" as
  * a program would, through system calls and faults, and upgrades it through the
- * kernel's own paths. Nothing here knows what caches the translation.
+ * kernel's own paths. What caches the translation is a &struct stlb_device.
  */
 #include <linux/anon_inodes.h>
 #include <linux/delay.h>
@@ -98,8 +98,10 @@ static void stlb_decode(struct stlb_leaf *leaf, pte_t pte, unsigned long va,
  * @va: any address in it
  * @leaf: what was found; @leaf->valid is false if the walker would fault
  *
- * Takes no page table lock, as hardware takes none. Context: any, but the caller
- * sees to it that no table on the way is freed (mmap_lock or a PTL held).
+ * Takes no page table lock, as hardware takes none.
+ *
+ * Context: any, but the caller sees to it that no table on the way is freed: by the
+ * mmap_lock or a PTL, or because nobody else maps or unmaps anything.
  */
 void stlb_walk(struct mm_struct *mm, unsigned long va, struct stlb_leaf *leaf)
 {
@@ -941,7 +943,7 @@ static void fold_sibling_map(struct stlb_run *run, enum stlb_level level)
 }
 #endif
 
-/* mprotect() takes the write permission of a block, and leaves it away. */
+/* mprotect() takes the write permission of a block, and does not give it back. */
 static void thp_mprotect_map(struct stlb_run *run, enum stlb_level level)
 {
 	stlb_map_written(run, level, true);
@@ -1084,6 +1086,8 @@ struct folio *stlb_reclaim(struct stlb_run *run)
  */
 #define STLB_PFN_ORDER	2
 
+static_assert(STLB_CLEAN_PAGES == 1 << STLB_PFN_ORDER);
+
 static struct page *stlb_vmf_page(struct vm_fault *vmf)
 {
 	struct stlb_run *run = vmf->vma->vm_file->private_data;
@@ -1118,67 +1122,66 @@ static const struct vm_operations_struct stlb_mixed_vm_ops = {
 	.pfn_mkwrite	= stlb_mixed_mkwrite,
 };
 
-static int stlb_pfn_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	vm_flags_set(vma, VM_MIXEDMAP);
-	vma->vm_ops = &stlb_pfn_vm_ops;
-	return 0;
-}
-
-static int stlb_mixed_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	vm_flags_set(vma, VM_MIXEDMAP);
-	vma->vm_ops = &stlb_mixed_vm_ops;
-	return 0;
-}
-
 /* A driver that does not want to hear of stores: writable-clean from the start. */
 static const struct vm_operations_struct stlb_clean_vm_ops = {
 	.fault		= stlb_pfn_fault,
 };
 
-static int stlb_clean_mmap(struct file *file, struct vm_area_struct *vma)
+static int stlb_pfn_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	struct stlb_run *run = file->private_data;
+
 	vm_flags_set(vma, VM_MIXEDMAP);
-	vma->vm_ops = &stlb_clean_vm_ops;
+	vma->vm_ops = run->vm_ops;
 	return 0;
 }
-
-static const struct file_operations stlb_clean_fops = {
-	.mmap	= stlb_clean_mmap,
-};
 
 static const struct file_operations stlb_pfn_fops = {
 	.mmap	= stlb_pfn_mmap,
 };
 
-static const struct file_operations stlb_mixed_fops = {
-	.mmap	= stlb_mixed_mmap,
-};
+static void stlb_open_pfns(struct stlb_run *run,
+			   const struct vm_operations_struct *vm_ops)
+{
+	run->vm_ops = vm_ops;
+	run->pages = alloc_pages(GFP_KERNEL | __GFP_ZERO | __GFP_COMP,
+				 STLB_PFN_ORDER);
+	KUNIT_ASSERT_NOT_NULL(run->test, run->pages);
+	run->file = anon_inode_getfile("stlb", &stlb_pfn_fops, run, O_RDWR);
+	KUNIT_ASSERT_FALSE(run->test, IS_ERR(run->file));
+}
+
+/**
+ * stlb_open_clean() - pages that rmap does not know, and that are mapped
+ *	writable-clean: a store to them is no fault of the driver's
+ * @run: the run; &stlb_run.file is to be mapped, MAP_SHARED and STLB_CLEAN_PAGES
+ *	at most, and is given back by stlb_unmap()
+ */
+void stlb_open_clean(struct stlb_run *run)
+{
+	stlb_open_pfns(run, &stlb_clean_vm_ops);
+}
 
 static void stlb_map_pfns(struct stlb_run *run,
-			  const struct file_operations *fops)
+			  const struct vm_operations_struct *vm_ops)
 {
-	run->pages = alloc_pages(GFP_KERNEL | __GFP_ZERO, STLB_PFN_ORDER);
-	KUNIT_ASSERT_NOT_NULL(run->test, run->pages);
-	run->file = anon_inode_getfile("stlb", fops, run, O_RDWR);
-	KUNIT_ASSERT_FALSE(run->test, IS_ERR(run->file));
+	stlb_open_pfns(run, vm_ops);
 	stlb_map_file(run);
 }
 
 static void pfn_map(struct stlb_run *run, enum stlb_level level)
 {
-	stlb_map_pfns(run, &stlb_pfn_fops);
+	stlb_map_pfns(run, &stlb_pfn_vm_ops);
 }
 
 static void clean_map(struct stlb_run *run, enum stlb_level level)
 {
-	stlb_map_pfns(run, &stlb_clean_fops);
+	stlb_map_pfns(run, &stlb_clean_vm_ops);
 }
 
 static void mixed_map(struct stlb_run *run, enum stlb_level level)
 {
-	stlb_map_pfns(run, &stlb_mixed_fops);
+	stlb_map_pfns(run, &stlb_mixed_vm_ops);
 }
 
 /* The mapping has moved, and its driver does not want that. */
@@ -1196,17 +1199,6 @@ static const struct vm_operations_struct stlb_immovable_vm_ops = {
 	.mremap		= stlb_refuse_mremap,
 };
 
-static int stlb_immovable_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	vm_flags_set(vma, VM_MIXEDMAP);
-	vma->vm_ops = &stlb_immovable_vm_ops;
-	return 0;
-}
-
-static const struct file_operations stlb_immovable_fops = {
-	.mmap	= stlb_immovable_mmap,
-};
-
 /**
  * stlb_map_immovable() - a page that mremap() moves, and has to move back
  * @run: the run
@@ -1216,7 +1208,7 @@ void stlb_map_immovable(struct stlb_run *run,
 			void (*moved)(struct stlb_run *run, unsigned long to))
 {
 	run->moved = moved;
-	stlb_map_pfns(run, &stlb_immovable_fops);
+	stlb_map_pfns(run, &stlb_immovable_vm_ops);
 }
 
 /**

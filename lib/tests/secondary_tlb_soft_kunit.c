@@ -189,7 +189,7 @@ static void soft_look_late(struct stlb_late *late)
 	struct soft_test *t = container_of(late, struct soft_test, late);
 	struct stlb_device *dev = &t->soft.dev;
 
-	t->held = dev->ops->holds(dev, t->run.start);
+	t->held = dev->ops->holds(dev, late->va);
 }
 
 /* The device has written to it, and it is moved to another address. */
@@ -301,21 +301,13 @@ static void soft_moved(struct stlb_run *run, unsigned long to)
 	t->late.va = to;
 }
 
-static void soft_look_late_there(struct stlb_late *late)
-{
-	struct soft_test *t = container_of(late, struct soft_test, late);
-	struct stlb_device *dev = &t->soft.dev;
-
-	t->held = dev->ops->holds(dev, late->va);
-}
-
 static void mremap_back_pte(struct kunit *test)
 {
 	struct soft_test *t = test->priv;
 
 	stlb_map_immovable(&t->run, soft_moved);
 	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, &t->run,
-						    soft_look_late_there));
+						    soft_look_late));
 	/* The way there does not count. */
 	t->late.va = 0;
 	stlb_mremap_fails(&t->run);
@@ -429,8 +421,8 @@ static void soft_cow_copied(struct stlb_late *late)
 		soft_stop(t);
 }
 
-/* The page is write-protected, and KSM has let go of the PTL. */
-static void soft_ksm_protected(struct stlb_late *late)
+/* Somebody has changed the entry, and let go of the PTL: look, and let others act. */
+static void soft_look_and_help(struct stlb_late *late)
 {
 	struct soft_test *t = container_of(late, struct soft_test, late);
 
@@ -458,7 +450,7 @@ static void ksm_protect_pte(struct kunit *test)
 	t->helper.mm = run->mm;
 	t->helper.fn = soft_cow_store;
 	KUNIT_ASSERT_EQ(test, 0, stlb_helper_start(&t->helper));
-	soft_ksm_start(t, soft_ksm_protected);
+	soft_ksm_start(t, soft_look_and_help);
 	stopped = soft_wait_for_stop(t);
 	if (stopped)
 		ret = dev->ops->write(dev, run->start + 4, 0x44444444);
@@ -565,15 +557,6 @@ static void soft_refill(struct stlb_helper *helper)
 		t->ret = dev->ops->read(dev, t->run.start, &t->val);
 }
 
-static void soft_reclaimed(struct stlb_late *late)
-{
-	struct soft_test *t = container_of(late, struct soft_test, late);
-
-	soft_look_late(late);
-	if (!stlb_helper_call(&t->helper))
-		t->ret = -ETIMEDOUT;
-}
-
 /*
  * Reclaim takes a page from a private mapping, and userfaultfd puts another one
  * there, which needs no lock that reclaim still has. The program has been told
@@ -594,7 +577,7 @@ static void reclaim_refill_pte(struct kunit *test)
 	t->helper.mm = run->mm;
 	t->helper.fn = soft_refill;
 	KUNIT_ASSERT_EQ(test, 0, stlb_helper_start(&t->helper));
-	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run, soft_reclaimed));
+	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run, soft_look_and_help));
 
 	folio = filemap_lock_folio(run->file->f_mapping, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(folio));
@@ -672,7 +655,7 @@ static struct kunit_case soft_test_cases[] = {
 };
 
 static struct kunit_suite soft_test_suite = {
-	.name		= "secondary_tlb_soft",
+	.name		= SOFT_SUITE,
 	.init		= soft_test_init,
 	.exit		= soft_test_exit,
 	.test_cases	= soft_test_cases,

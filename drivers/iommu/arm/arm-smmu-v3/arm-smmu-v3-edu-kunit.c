@@ -19,9 +19,6 @@
 #define HD_SUITE	"smmuv3_hd"
 #define SOAK_SUITE	"stlb_soak_edu"
 
-/* A device whose accesses are refused asks that often, and is stuck then. */
-#define EDU_RETRIES	3
-
 static struct edu *edu;
 static const char *edu_missing;
 
@@ -113,7 +110,7 @@ static int edu_read(struct stlb_device *dev, unsigned long va, u32 *val)
 		ret = edu_copy_in(edu, va, sizeof(*val)) ?: edu_store(t, val);
 		if (ret || *val)
 			return ret;
-		if (retries == EDU_RETRIES)
+		if (retries == STLB_RETRIES)
 			return -EFAULT;
 		t->requests++;
 		if (stlb_page_request(t->run.mm, va, false))
@@ -137,7 +134,7 @@ static int edu_write(struct stlb_device *dev, unsigned long va, u32 val)
 		ret = edu_copy_out(edu, va, sizeof(val)) ?: get_user(seen, word);
 		if (ret || seen == val)
 			return ret;
-		if (retries == EDU_RETRIES)
+		if (retries == STLB_RETRIES)
 			return -EFAULT;
 		t->requests++;
 		if (stlb_page_request(t->run.mm, va, true))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * QEMU's "edu" device (docs/specs/edu.txt) behind a real SMMUv3, or one that QEMU
- * emulates, as a device that shares the address space of a test.
+ * QEMU's "edu" device (docs/specs/edu.txt) behind the SMMUv3 that QEMU emulates, as a
+ * device that shares the address space of a test.
  */
 #ifndef _ARM_SMMU_V3_EDU_H
 #define _ARM_SMMU_V3_EDU_H

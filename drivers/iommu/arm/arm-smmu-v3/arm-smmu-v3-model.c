@@ -92,7 +92,7 @@ void smmu_model_release(struct smmu_model *m)
 	m->hold = false;
 	if (m->held) {
 		/* Whoever sees the MSI sees what was completed before. */
-		smp_store_release(m->held, 0);
+		smp_store_release(m->held, m->held_data);
 	}
 	m->held = NULL;
 	spin_unlock(&m->lock);
@@ -197,7 +197,7 @@ static int smmu_model_walk(const u64 word[2], u64 va, struct stlb_leaf *leaf,
  * What the SMMU makes of an address: from the TLB, or from the page table and
  * then into the TLB. The entries of a contiguous set go there one by one, all of
  * them, each as it is: a CPU that manages the dirty state makes one writable and
- * not the others. A TLB that hears the CPU's broadcasts is left away.
+ * not the others. A TLB that hears the CPU's broadcasts is left out.
  */
 static int smmu_model_translate(struct smmu_model *m, struct smmu_model_stream *s,
 				u32 ssid, u64 va, bool walk,
@@ -527,7 +527,7 @@ static void smmu_model_tlbi_va(struct smmu_model *m, const u64 cmd[2],
 	unsigned int ttl = bits(cmd[1], 9, 8), tg = bits(cmd[1], 11, 10);
 	unsigned int page = 10 + 2 * tg;
 
-	/* VMID is left away: stage 1 without stage 2 is in VMID 0. */
+	/* VMID is left out: stage 1 without stage 2 is in VMID 0. */
 	if (m->range_inv) {
 		used0 |= FIELD(16, 12) | FIELD(24, 20);
 		used1 |= FIELD(9, 8) | FIELD(11, 10);
@@ -638,6 +638,7 @@ static void smmu_model_sync(struct smmu_model *m, const u64 cmd[2])
 	if (hold) {
 		m->hold = false;
 		m->held = slot;
+		m->held_data = bits(cmd[0], 63, 32);
 		complete(&m->is_held);
 		return;
 	}

@@ -122,6 +122,7 @@ struct smmu_model_stream {
  * @hold: withhold the completion of the next CMD_SYNC behind a @hold_op
  * @hold_op: TLBI, or another
  * @held: where it would be written to
+ * @held_data: what would be
  * @is_held: completed when there is one
  * @errors: commands that were not what the specification wants
  * @error: the first of them
@@ -154,6 +155,7 @@ struct smmu_model {
 	bool hold;
 	enum smmu_model_op hold_op;
 	u32 *held;
+	u32 held_data;
 	struct completion is_held;
 	unsigned int errors;
 	char error[160];

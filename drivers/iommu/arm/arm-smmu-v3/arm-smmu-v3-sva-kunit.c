@@ -31,6 +31,9 @@
 #define HANG_SUITE	"smmuv3_hang"
 #define SOAK_SUITE	"stlb_soak_smmuv3"
 
+/* Where nothing is mapped. */
+#define SMMU_UNMAPPED	0x7f0000000000UL
+
 /* Every combination of RIL, ATS, E2H, masters and streams, and three more. */
 #define SMMU_COMBINED	32
 #define SMMU_BTM	32
@@ -165,9 +168,6 @@ static int smmu_suite_init(struct kunit_suite *suite)
 	return 0;
 }
 
-/* A device whose accesses are refused asks that often, and is stuck then. */
-#define SMMU_RETRIES	3
-
 static int smmu_access(struct sva_smmu *s, struct smmu_model_stream *stream,
 		       struct mm_struct *mm, unsigned long va, bool write,
 		       u32 *val, unsigned long *requests)
@@ -182,7 +182,7 @@ static int smmu_access(struct sva_smmu *s, struct smmu_model_stream *stream,
 		mmap_read_unlock(mm);
 		if (!event)
 			return 0;
-		if (retries++ == SMMU_RETRIES)
+		if (retries++ == STLB_RETRIES)
 			return -EFAULT;
 		++*requests;
 		if (stlb_page_request(mm, va, write))
@@ -528,15 +528,22 @@ static void smmu_expect_sound_unless(struct kunit *test, struct smmu_test *t,
 	smmu_expect_sound(test, t);
 }
 
+/* What is sent from here on counts. */
+static void smmu_mark_all(struct smmu_test *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++)
+		smmu_model_mark(&t->smmu[i]->model);
+}
+
 static void smmu_before(struct stlb_device *dev, struct stlb_run *run,
 			const struct stlb_scenario *scenario)
 {
 	struct smmu_test *t = smmu_of(dev);
-	unsigned int i;
 
 	stlb_mock_arm(&t->mock, run->start, scenario->level);
-	for (i = 0; i < t->nr; i++)
-		smmu_model_mark(&t->smmu[i]->model);
+	smmu_mark_all(t);
 }
 
 /* The upgrade is one call: one TLBI for a block, one per entry of a set. */
@@ -571,13 +578,12 @@ static const struct stlb_device_ops smmu_dev_ops = {
 	.dropped	= smmu_dropped,
 };
 
-static void smmu_bind(struct kunit *test, unsigned int i)
+static void smmu_bind(struct kunit *test, struct sva_smmu *s)
 {
 	struct smmu_test *t = test->priv;
 
-	KUNIT_ASSERT_EQ_MSG(test, 0, sva_smmu_bind(lab.smmu[i], t->run.mm),
-			    "%s", lab.smmu[i]->name);
-	t->smmu[t->nr++] = lab.smmu[i];
+	KUNIT_ASSERT_EQ_MSG(test, 0, sva_smmu_bind(s, t->run.mm), "%s", s->name);
+	t->smmu[t->nr++] = s;
 }
 
 static void smmu_bind_all(struct kunit *test)
@@ -585,7 +591,7 @@ static void smmu_bind_all(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < SMMU_NR; i++)
-		smmu_bind(test, i);
+		smmu_bind(test, lab.smmu[i]);
 }
 
 static void smmu_eager(struct smmu_test *t, bool eager)
@@ -688,10 +694,7 @@ static void split_zero_block_pte(struct kunit *test)
 static void smmu_invalidate(struct smmu_test *t, unsigned long start,
 			    unsigned long end)
 {
-	unsigned int i;
-
-	for (i = 0; i < t->nr; i++)
-		smmu_model_mark(&t->smmu[i]->model);
+	smmu_mark_all(t);
 	stlb_invalidate(t->run.mm, start, end);
 }
 
@@ -896,8 +899,7 @@ static void nested_gather(struct kunit *test)
 	stlb_map_written(run, STLB_PTE, false);
 	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, run->start, &val));
 	stlb_mock_arm(&t->mock, run->start, STLB_PTE);
-	for (i = 0; i < t->nr; i++)
-		smmu_model_mark(&t->smmu[i]->model);
+	smmu_mark_all(t);
 
 	tlb_gather_mmu(&other, run->mm);
 	stlb_syscall(__NR_munmap, run->start, PAGE_SIZE, 0, 0);
@@ -961,14 +963,14 @@ static void two_processes(struct kunit *test)
 /* More commands than the queue has room for, round and round, by a slow SMMU. */
 static void queue_full(struct kunit *test)
 {
-	unsigned long start = 0x7f0000000000;
+	unsigned long start = SMMU_UNMAPPED;
 	struct smmu_test *t = test->priv;
 	struct smmu_reader r = {};
 	unsigned int round, i;
 
 	for (i = 0; i < SMMU_COMBINED; i++)
 		if (!lab.smmu[i]->config.range_inv)
-			smmu_bind(test, i);
+			smmu_bind(test, lab.smmu[i]);
 	for (i = 0; i < t->nr; i++)
 		t->smmu[i]->model.usecs = 2;
 	for (round = 0; round < 5 && !r.why; round++)
@@ -1041,7 +1043,7 @@ static void parallel_upgrades(struct kunit *test)
 	if (nr < 2)
 		kunit_skip(test, "one CPU is the SMMU and two race: boot with three or more");
 	for (i = 0; i < 8; i++)
-		smmu_bind(test, i);
+		smmu_bind(test, lab.smmu[i]);
 	va = stlb_syscall(__NR_mmap, 0, nr * PAGE_SIZE, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(va));
@@ -1160,8 +1162,7 @@ static void exit_quiets(struct kunit *test)
 	stlb_map_written(run, STLB_PTE, false);
 	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, run->start, &val));
 	stlb_mock_unregister(&t->mock);
-	for (i = 0; i < t->nr; i++)
-		smmu_model_mark(&t->smmu[i]->model);
+	smmu_mark_all(t);
 	smmu_keep_no_more(t);
 	stlb_run_exit_mm(run);
 	for (i = 0; i < t->nr; i++) {
@@ -1302,15 +1303,15 @@ static void unbind_late_callback(struct kunit *test)
 
 	h = (struct smmu_helper){
 		.cpu = 1, .fn = smmu_call, .t = t, .mm = t->run.mm,
-		.start = 0x7f0000000000, .end = 0x7f0000000000 + PAGE_SIZE,
+		.start = SMMU_UNMAPPED, .end = SMMU_UNMAPPED + PAGE_SIZE,
 	};
 
 	if (!IS_ENABLED(CONFIG_SLUB_DEBUG_ON) && !IS_ENABLED(CONFIG_KASAN))
 		kunit_skip(test, "what is freed looks alive: needs SLUB_DEBUG_ON or KASAN");
 	smmu_needs(test, 2);
 	/* The last to register is called first. */
-	smmu_bind(test, second);
-	smmu_bind(test, first);
+	smmu_bind(test, lab.smmu[second]);
+	smmu_bind(test, lab.smmu[first]);
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&h));
 	smmu_model_hold(&a->model, SMMU_MODEL_TLBI);
 	wake_up_process(h.task);
@@ -1374,8 +1375,7 @@ static void unbind_late_release(struct kunit *test)
 	unbind = (struct smmu_helper){ .cpu = 1, .fn = smmu_unbind, .t = t, .mm = mm };
 	disable = (struct smmu_helper){ .cpu = 2, .fn = smmu_disable, .t = t };
 	leave = (struct smmu_helper){ .cpu = 2, .fn = smmu_exit_mm, .t = t, .mm = mm };
-	KUNIT_ASSERT_EQ(test, 0, sva_smmu_bind(s, mm));
-	t->smmu[t->nr++] = s;
+	smmu_bind(test, s);
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&unbind));
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&disable));
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&leave));
@@ -1425,8 +1425,7 @@ static void exit_in_unbind(struct kunit *test)
 	mmgrab(mm);
 	leave = (struct smmu_helper){ .cpu = 1, .fn = smmu_exit_mm, .t = t, .mm = mm };
 	unbind = (struct smmu_helper){ .cpu = 2, .fn = smmu_unbind, .t = t, .mm = mm };
-	KUNIT_ASSERT_EQ(test, 0, sva_smmu_bind(s, mm));
-	t->smmu[t->nr++] = s;
+	smmu_bind(test, s);
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&leave));
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&unbind));
 
@@ -1441,7 +1440,7 @@ static void exit_in_unbind(struct kunit *test)
 	KUNIT_ASSERT_TRUE_MSG(test, smmu_helper_done(&unbind, 60), "deadlock");
 
 	KUNIT_EXPECT_TRUE_MSG(test, caught, "release() leaves the CD alone");
-	event = smmu_try(s, mm, 0x7f0000000000);
+	event = smmu_try(s, mm, SMMU_UNMAPPED);
 	smmu_expect_sound(test, t);
 	stlb_verdict(test, SMMU_SUITE, event != SMMU_MODEL_C_BAD_CD,
 		     "after unbind and exit an access ends in event 0x%x", event);
@@ -1460,11 +1459,10 @@ static void disable_waits(struct kunit *test)
 	smmu_needs(test, 3);
 	call = (struct smmu_helper){
 		.cpu = 1, .fn = smmu_call, .t = t, .mm = t->run.mm,
-		.start = 0x7f0000000000, .end = 0x7f0000000000 + PAGE_SIZE,
+		.start = SMMU_UNMAPPED, .end = SMMU_UNMAPPED + PAGE_SIZE,
 	};
 	disable = (struct smmu_helper){ .cpu = 2, .fn = smmu_disable, .t = t };
-	KUNIT_ASSERT_EQ(test, 0, sva_smmu_bind(s, t->run.mm));
-	t->smmu[t->nr++] = s;
+	smmu_bind(test, s);
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&call));
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&disable));
 	smmu_model_hold(&s->model, SMMU_MODEL_TLBI);
@@ -1489,7 +1487,7 @@ static void disable_waits(struct kunit *test)
 /* After a bind that has failed nobody is told, and the next one works. */
 static void smmu_expect_unbound(struct kunit *test, struct sva_smmu *s)
 {
-	const unsigned long va = 0x7f0000000000;
+	const unsigned long va = SMMU_UNMAPPED;
 	struct smmu_test *t = test->priv;
 
 	sva_smmu_unbind(s, t->run.mm);
@@ -1497,8 +1495,7 @@ static void smmu_expect_unbound(struct kunit *test, struct sva_smmu *s)
 	stlb_invalidate(t->run.mm, va, va + PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, s->model.nr_log, 0);
 
-	KUNIT_ASSERT_EQ(test, 0, sva_smmu_bind(s, t->run.mm));
-	t->smmu[t->nr++] = s;
+	smmu_bind(test, s);
 	smmu_model_mark(&s->model);
 	stlb_invalidate(t->run.mm, va, va + PAGE_SIZE);
 	KUNIT_EXPECT_GT(test, s->model.nr_log, 0);
@@ -1541,8 +1538,7 @@ static void disable_while_bound(struct kunit *test)
 	struct smmu_test *t = test->priv;
 
 	smmu_needs_disable(test);
-	KUNIT_ASSERT_EQ(test, 0, sva_smmu_bind(s, t->run.mm));
-	t->smmu[t->nr++] = s;
+	smmu_bind(test, s);
 	KUNIT_EXPECT_EQ(test, -EBUSY, sva_smmu_disable(s));
 	smmu_model_mark(&s->model);
 	stlb_invalidate(t->run.mm, ~0UL, ~0UL);
@@ -1559,10 +1555,9 @@ static void unbind_one_of_two(struct kunit *test)
 	struct smmu_model_stream *last;
 	u32 val;
 
-	KUNIT_ASSERT_EQ(test, 0, sva_smmu_bind(s, run->mm));
+	smmu_bind(test, s);
 	/* Once more for the first device: a reference. */
 	KUNIT_ASSERT_EQ(test, 0, sva_smmu_bind(s, run->mm));
-	t->smmu[t->nr++] = s;
 	stlb_map_written(run, STLB_PTE, false);
 	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, run->start, &val));
 
@@ -1710,7 +1705,7 @@ static unsigned int smmu_most_commands(const struct smmu_test *t)
 static void smmu_test_hang(struct kunit *test, struct smmu_helper *h)
 {
 	struct smmu_test *t = test->priv;
-	unsigned int i, most, tenths;
+	unsigned int most, tenths;
 	bool done = false;
 
 	if (lab.hung)
@@ -1719,8 +1714,7 @@ static void smmu_test_hang(struct kunit *test, struct smmu_helper *h)
 	smmu_needs(test, 2);
 	h->t = t;
 	h->mm = t->run.mm;
-	for (i = 0; i < t->nr; i++)
-		smmu_model_mark(&t->smmu[i]->model);
+	smmu_mark_all(t);
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(h));
 	wake_up_process(h->task);
 	for (tenths = 0; !done && tenths < 600; tenths++) {
@@ -1777,7 +1771,7 @@ static void unaligned(struct kunit *test)
 	unsigned int i;
 
 	smmu_needs_any_range(test);
-	smmu_test_hang_range(test, 0x7f0000000000, 0x7f0000010001);
+	smmu_test_hang_range(test, SMMU_UNMAPPED, SMMU_UNMAPPED + SZ_64K + 1);
 	for (i = 0; i < ARRAY_SIZE(range) && !lab.hung; i++) {
 		smmu_range(t, range[i].start, range[i].end, SMMU_BOTH, &r);
 		smmu_expect(test, &r, range[i].start, range[i].end);
