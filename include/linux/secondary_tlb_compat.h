@@ -169,28 +169,5 @@ static inline int stlb_attach_again(struct iommu_domain *domain,
  * invalidate. An empty range is everything for TLBs, and for ATCs only at 0.
  */
 #define STLB_SMMU_INVS		(!STLB_BEFORE(7, 3))
-#if STLB_BEFORE(7, 3)
-#define stlb_smmu_alloc_invs(_master)	((void)(_master), 0)
-#define stlb_smmu_free_invs(_master)	((void)(_master))
-#define stlb_smmu_inv_leaf(_domain, _iova, _size, _granule)		\
-({									\
-	struct arm_smmu_domain *__domain = (_domain);			\
-									\
-	arm_smmu_tlb_inv_range_asid(_iova, _size, __domain->cd.asid,	\
-				    _granule, true, __domain);		\
-})
-#else
-/* Room for the ASID, and for an ATC behind each stream. */
-#define stlb_smmu_alloc_invs(_master)					\
-({									\
-	struct arm_smmu_master *__master = (_master);			\
-									\
-	__master->build_invs = arm_smmu_invs_alloc(1 + __master->num_streams); \
-	__master->build_invs ? 0 : -ENOMEM;				\
-})
-#define stlb_smmu_free_invs(_master)	kfree((_master)->build_invs)
-#define stlb_smmu_inv_leaf(_domain, _iova, _size, _granule)		\
-	arm_smmu_domain_inv_range(_domain, _iova, _size, _granule, true)
-#endif
 
 #endif /* _LINUX_SECONDARY_TLB_COMPAT_H */

@@ -46,6 +46,7 @@ static bool stlb_lock_held(spinlock_t *lock)
 /**
  * stlb_mock_sees_context() - whether the mock can tell its caller's context
  *
+ * Context: any.
  * Return: true if this kernel has lockdep and counts preemption.
  */
 bool stlb_mock_sees_context(void)
@@ -322,6 +323,7 @@ enum stlb_told stlb_mock_heard(const struct stlb_mock *mock)
  * stlb_told_word() - the word that stlb_verdict_word() has for it
  * @told: what stlb_mock_told() has found
  *
+ * Context: any.
  * Return: the word, or NULL.
  */
 const char *stlb_told_word(enum stlb_told told)
@@ -411,6 +413,7 @@ void stlb_late_unregister(struct stlb_late *late)
  * @tag: the address space
  * @va: the address
  *
+ * Context: the cache's lock is held.
  * Return: what is cached of it, or NULL.
  */
 struct stlb_cached *stlb_cache_find(struct stlb_cache *cache, u32 tag,
@@ -436,6 +439,7 @@ struct stlb_cached *stlb_cache_find(struct stlb_cache *cache, u32 tag,
  *
  * If there is no room something else goes.
  *
+ * Context: the cache's lock is held.
  * Return: the entry.
  */
 struct stlb_cached *stlb_cache_fill(struct stlb_cache *cache, u32 tag,
@@ -480,6 +484,7 @@ struct stlb_cached *stlb_cache_fill(struct stlb_cache *cache, u32 tag,
  *
  * What is left of an entry on either side of the range stays, if there is room.
  *
+ * Context: the cache's lock is held.
  * Return: how many bytes were cached and are not any more.
  */
 unsigned long stlb_cache_cut(struct stlb_cache *cache, u32 tag,
@@ -526,6 +531,8 @@ unsigned long stlb_cache_cut(struct stlb_cache *cache, u32 tag,
  * @end: end, exclusive
  * @va: set to the address if there is one
  *
+ * Context: the cache's lock is held, and the mmap_lock, or nobody else maps or
+ * unmaps anything.
  * Return: true if there is one.
  */
 bool stlb_cache_stale(const struct stlb_cache *cache, u32 tag,

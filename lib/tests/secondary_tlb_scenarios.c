@@ -34,6 +34,7 @@
  * stlb_level_size() - bytes that a translation maps
  * @level: what carries it
  *
+ * Context: any.
  * Return: the size of the whole translation, all entries of a set together.
  */
 unsigned long stlb_level_size(enum stlb_level level)
@@ -57,6 +58,7 @@ unsigned long stlb_level_size(enum stlb_level level)
  * stlb_entry_size() - bytes that one page table entry of a translation maps
  * @level: what carries it
  *
+ * Context: any.
  * Return: less than stlb_level_size() for contiguous sets, else the same.
  */
 unsigned long stlb_entry_size(enum stlb_level level)
@@ -738,6 +740,9 @@ static void stlb_reserve(struct stlb_run *run, unsigned long size)
  *
  * Around a single page the same mapping goes on for a page on either side, so
  * that its neighbours are of its own kind.
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
  */
 void stlb_map_private(struct stlb_run *run, enum stlb_level level, bool thp)
 {
@@ -776,6 +781,9 @@ static bool stlb_hugetlb_page_free(struct hstate *h)
  *
  * Skips the case if there is no such page. Private memory is mapped for reading
  * and writing, shared memory for reading.
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
  */
 void stlb_map_hugetlb(struct stlb_run *run, enum stlb_level level, int flags)
 {
@@ -831,6 +839,9 @@ static void stlb_read_all(struct stlb_run *run)
  * @run: the run
  * @level: STLB_PTE, or STLB_PMD or PUD for a block's worth of memory
  * @thp: ask for huge pages
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
  */
 void stlb_map_written(struct stlb_run *run, enum stlb_level level, bool thp)
 {
@@ -1001,6 +1012,9 @@ static void file_map(struct stlb_run *run, enum stlb_level level)
 /**
  * stlb_map_file_page() - map the second page of a file for reading and writing
  * @run: the run
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
  */
 void stlb_map_file_page(struct stlb_run *run)
 {
@@ -1156,6 +1170,9 @@ static void stlb_open_pfns(struct stlb_run *run,
  *	writable-clean: a store to them is no fault of the driver's
  * @run: the run; &stlb_run.file is to be mapped, MAP_SHARED and STLB_CLEAN_PAGES
  *	at most, and is given back by stlb_unmap()
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
  */
 void stlb_open_clean(struct stlb_run *run)
 {
@@ -1203,6 +1220,9 @@ static const struct vm_operations_struct stlb_immovable_vm_ops = {
  * stlb_map_immovable() - a page that mremap() moves, and has to move back
  * @run: the run
  * @moved: see &stlb_run.moved
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
  */
 void stlb_map_immovable(struct stlb_run *run,
 			void (*moved)(struct stlb_run *run, unsigned long to))
@@ -1215,6 +1235,9 @@ void stlb_map_immovable(struct stlb_run *run,
  * stlb_map_private_shm() - a private mapping of a page of shared memory, read
  * @run: the run
  * @val: what stands at its beginning
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
  */
 void stlb_map_private_shm(struct stlb_run *run, u32 val)
 {
@@ -1408,6 +1431,8 @@ const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS] = {
  *
  * If the case ends early its thread takes the mm down with it, see
  * stlb_run_exit().
+ *
+ * Context: may sleep; a kernel thread without an address space.
  */
 void stlb_run_init(struct stlb_run *run, struct kunit *test)
 {
@@ -1430,6 +1455,8 @@ void stlb_run_init(struct stlb_run *run, struct kunit *test)
  * Called by the test's thread, or by another after that has ended: early, or as
  * always since KUnit cleans up in a thread of its own. KUnit does not wait for its
  * end, but only then nothing is mapped any more.
+ *
+ * Context: may sleep.
  */
 void stlb_run_exit(struct stlb_run *run)
 {
@@ -1458,6 +1485,8 @@ void stlb_run_exit(struct stlb_run *run)
  * @run: the run, whose thread has no user address space from here on
  *
  * All that is mapped goes with it. stlb_run_exit() is still to be called.
+ *
+ * Context: may sleep; the test's thread.
  */
 void stlb_run_exit_mm(struct stlb_run *run)
 {
@@ -1485,6 +1514,7 @@ unsigned long stlb_trigger(const struct stlb_run *run, unsigned int i)
 /**
  * stlb_hw_dirty() - whether the CPU manages the dirty state in hardware
  *
+ * Context: any.
  * Return: true if it clears AP[2] of a DBM entry on its own (TCR_EL1.HD).
  */
 bool stlb_hw_dirty(void)
@@ -1503,6 +1533,9 @@ bool stlb_hw_dirty(void)
  * Ends the case unless the translation is there, of the scenario's level, valid
  * and read-only for hardware at every page that can trigger the upgrade. What
  * this kernel or CPU cannot express is skipped, with the reason.
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
  */
 void stlb_map(struct stlb_run *run, const struct stlb_scenario *scenario)
 {
@@ -1537,6 +1570,9 @@ void stlb_map(struct stlb_run *run, const struct stlb_scenario *scenario)
  * @va: address in the page that triggers the upgrade
  *
  * Ends the case unless the same page frame is now writable for hardware.
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
  */
 void stlb_upgrade(struct stlb_run *run, const struct stlb_scenario *scenario,
 		  unsigned long va)
@@ -1561,6 +1597,8 @@ void stlb_upgrade(struct stlb_run *run, const struct stlb_scenario *scenario,
 /**
  * stlb_unmap() - unmap what a scenario mapped and give back what it needed
  * @run: the run
+ *
+ * Context: may sleep; a thread that has @run->mm, or any if nothing is mapped.
  */
 void stlb_unmap(struct stlb_run *run)
 {
@@ -1586,6 +1624,8 @@ void stlb_unmap(struct stlb_run *run)
  *
  * To be called last: the case has found the mistake only if everything else that
  * it expected held, and says so on the console in a form that scripts can read.
+ *
+ * Context: may sleep; the test's thread.
  */
 void stlb_verdict_word(struct kunit *test, const char *suite, const char *wrong,
 		       const char *fmt, ...)
@@ -1624,6 +1664,9 @@ static u32 stlb_pattern(unsigned long va, unsigned int round)
  * a page request, and the CPU finds what it wrote. No more than the translation
  * may have been lost, and the pages around it must have stayed cached; of a
  * device that takes neighbours along (&stlb_device.spill) a single page's may go.
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
  */
 void stlb_test_device(struct stlb_run *run, const struct stlb_scenario *scenario,
 		      struct stlb_device *dev)

@@ -133,6 +133,7 @@ const char *edu_open(struct edu **edu)
  *
  * They are behind the same SMMU, each in a domain of its own.
  *
+ * Context: any.
  * Return: the one that was found after @edu, or NULL.
  */
 struct edu *edu_next(struct edu *edu)
@@ -145,6 +146,8 @@ struct edu *edu_next(struct edu *edu)
 /**
  * edu_close() - the opposite of edu_open()
  * @edu: the first device, not bound, nor is any other
+ *
+ * Context: may sleep.
  */
 void edu_close(struct edu *edu)
 {
@@ -173,6 +176,7 @@ int edu_bind(struct edu *edu, struct mm_struct *mm)
  * edu_pdev() - the device as PCI knows it
  * @edu: the device
  *
+ * Context: any.
  * Return: the PCI function.
  */
 struct pci_dev *edu_pdev(struct edu *edu)
@@ -233,6 +237,8 @@ int edu_wait(struct edu *edu)
  * @bytes: how many, at most 4096
  *
  * It accesses memory at the end of the 100 ms; edu_wait() is to be called.
+ *
+ * Context: any thread, one at a time.
  */
 void edu_start_out(struct edu *edu, unsigned long va, unsigned int bytes)
 {

@@ -33,6 +33,7 @@ void smmu_model_error(struct smmu_model *m, const char *fmt, ...)
  * smmu_model_init() - reset a model whose features and streams are set
  * @m: the model
  *
+ * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
 int smmu_model_init(struct smmu_model *m)
@@ -48,6 +49,8 @@ int smmu_model_init(struct smmu_model *m)
 /**
  * smmu_model_exit() - free what smmu_model_init() has allocated
  * @m: the model
+ *
+ * Context: any; nobody uses the model any more.
  */
 void smmu_model_exit(struct smmu_model *m)
 {
@@ -58,6 +61,8 @@ void smmu_model_exit(struct smmu_model *m)
 /**
  * smmu_model_mark() - begin a new log of commands
  * @m: the model
+ *
+ * Context: any but an interrupt; takes &smmu_model.lock.
  */
 void smmu_model_mark(struct smmu_model *m)
 {
@@ -72,6 +77,8 @@ void smmu_model_mark(struct smmu_model *m)
  * @op: by which commands
  *
  * &smmu_model.is_held completes when it waits. All others get through.
+ *
+ * Context: any but an interrupt; takes &smmu_model.lock.
  */
 void smmu_model_hold(struct smmu_model *m, enum smmu_model_op op)
 {
@@ -85,6 +92,8 @@ void smmu_model_hold(struct smmu_model *m, enum smmu_model_op op)
 /**
  * smmu_model_release() - let the one go on that smmu_model_hold() has caught
  * @m: the model
+ *
+ * Context: any but an interrupt; takes &smmu_model.lock.
  */
 void smmu_model_release(struct smmu_model *m)
 {
@@ -317,6 +326,7 @@ int smmu_model_access(struct smmu_model *m, struct smmu_model_stream *s,
  * @ssid: PASID
  * @va: the address
  *
+ * Context: any but an interrupt; takes &smmu_model.lock.
  * Return: true if every TLB and ATC that could has it.
  */
 bool smmu_model_holds(struct smmu_model *m, u32 ssid, u64 va)
@@ -341,6 +351,7 @@ bool smmu_model_holds(struct smmu_model *m, u32 ssid, u64 va)
  * smmu_model_holds_any() - whether any translation is cached
  * @m: the model
  *
+ * Context: any but an interrupt; takes &smmu_model.lock.
  * Return: true if there is one in the TLB or in an ATC.
  */
 bool smmu_model_holds_any(struct smmu_model *m)
@@ -391,6 +402,7 @@ bool smmu_model_stale(struct smmu_model *m, u32 ssid, struct mm_struct *mm,
  * smmu_model_dropped() - what invalidations have cost
  * @m: the model
  *
+ * Context: any but an interrupt; takes &smmu_model.lock.
  * Return: bytes that were cached and had to be forgotten since the last call, by
  * the TLB or by an ATC, whichever lost most.
  */

@@ -578,20 +578,21 @@ static const struct stlb_device_ops smmu_dev_ops = {
 	.dropped	= smmu_dropped,
 };
 
-static void smmu_bind(struct kunit *test, struct sva_smmu *s)
+static void smmu_bind(struct kunit *test, struct sva_smmu *s, struct mm_struct *mm)
 {
 	struct smmu_test *t = test->priv;
 
-	KUNIT_ASSERT_EQ_MSG(test, 0, sva_smmu_bind(s, t->run.mm), "%s", s->name);
+	KUNIT_ASSERT_EQ_MSG(test, 0, sva_smmu_bind(s, mm), "%s", s->name);
 	t->smmu[t->nr++] = s;
 }
 
 static void smmu_bind_all(struct kunit *test)
 {
+	struct smmu_test *t = test->priv;
 	unsigned int i;
 
 	for (i = 0; i < SMMU_NR; i++)
-		smmu_bind(test, lab.smmu[i]);
+		smmu_bind(test, lab.smmu[i], t->run.mm);
 }
 
 static void smmu_eager(struct smmu_test *t, bool eager)
@@ -970,7 +971,7 @@ static void queue_full(struct kunit *test)
 
 	for (i = 0; i < SMMU_COMBINED; i++)
 		if (!lab.smmu[i]->config.range_inv)
-			smmu_bind(test, lab.smmu[i]);
+			smmu_bind(test, lab.smmu[i], t->run.mm);
 	for (i = 0; i < t->nr; i++)
 		t->smmu[i]->model.usecs = 2;
 	for (round = 0; round < 5 && !r.why; round++)
@@ -1043,7 +1044,7 @@ static void parallel_upgrades(struct kunit *test)
 	if (nr < 2)
 		kunit_skip(test, "one CPU is the SMMU and two race: boot with three or more");
 	for (i = 0; i < 8; i++)
-		smmu_bind(test, lab.smmu[i]);
+		smmu_bind(test, lab.smmu[i], t->run.mm);
 	va = stlb_syscall(__NR_mmap, 0, nr * PAGE_SIZE, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(va));
@@ -1310,8 +1311,8 @@ static void unbind_late_callback(struct kunit *test)
 		kunit_skip(test, "what is freed looks alive: needs SLUB_DEBUG_ON or KASAN");
 	smmu_needs(test, 2);
 	/* The last to register is called first. */
-	smmu_bind(test, lab.smmu[second]);
-	smmu_bind(test, lab.smmu[first]);
+	smmu_bind(test, lab.smmu[second], t->run.mm);
+	smmu_bind(test, lab.smmu[first], t->run.mm);
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&h));
 	smmu_model_hold(&a->model, SMMU_MODEL_TLBI);
 	wake_up_process(h.task);
@@ -1375,7 +1376,7 @@ static void unbind_late_release(struct kunit *test)
 	unbind = (struct smmu_helper){ .cpu = 1, .fn = smmu_unbind, .t = t, .mm = mm };
 	disable = (struct smmu_helper){ .cpu = 2, .fn = smmu_disable, .t = t };
 	leave = (struct smmu_helper){ .cpu = 2, .fn = smmu_exit_mm, .t = t, .mm = mm };
-	smmu_bind(test, s);
+	smmu_bind(test, s, mm);
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&unbind));
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&disable));
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&leave));
@@ -1425,7 +1426,7 @@ static void exit_in_unbind(struct kunit *test)
 	mmgrab(mm);
 	leave = (struct smmu_helper){ .cpu = 1, .fn = smmu_exit_mm, .t = t, .mm = mm };
 	unbind = (struct smmu_helper){ .cpu = 2, .fn = smmu_unbind, .t = t, .mm = mm };
-	smmu_bind(test, s);
+	smmu_bind(test, s, mm);
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&leave));
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&unbind));
 
@@ -1462,7 +1463,7 @@ static void disable_waits(struct kunit *test)
 		.start = SMMU_UNMAPPED, .end = SMMU_UNMAPPED + PAGE_SIZE,
 	};
 	disable = (struct smmu_helper){ .cpu = 2, .fn = smmu_disable, .t = t };
-	smmu_bind(test, s);
+	smmu_bind(test, s, t->run.mm);
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&call));
 	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&disable));
 	smmu_model_hold(&s->model, SMMU_MODEL_TLBI);
@@ -1495,7 +1496,7 @@ static void smmu_expect_unbound(struct kunit *test, struct sva_smmu *s)
 	stlb_invalidate(t->run.mm, va, va + PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, s->model.nr_log, 0);
 
-	smmu_bind(test, s);
+	smmu_bind(test, s, t->run.mm);
 	smmu_model_mark(&s->model);
 	stlb_invalidate(t->run.mm, va, va + PAGE_SIZE);
 	KUNIT_EXPECT_GT(test, s->model.nr_log, 0);
@@ -1538,7 +1539,7 @@ static void disable_while_bound(struct kunit *test)
 	struct smmu_test *t = test->priv;
 
 	smmu_needs_disable(test);
-	smmu_bind(test, s);
+	smmu_bind(test, s, t->run.mm);
 	KUNIT_EXPECT_EQ(test, -EBUSY, sva_smmu_disable(s));
 	smmu_model_mark(&s->model);
 	stlb_invalidate(t->run.mm, ~0UL, ~0UL);
@@ -1555,7 +1556,7 @@ static void unbind_one_of_two(struct kunit *test)
 	struct smmu_model_stream *last;
 	u32 val;
 
-	smmu_bind(test, s);
+	smmu_bind(test, s, t->run.mm);
 	/* Once more for the first device: a reference. */
 	KUNIT_ASSERT_EQ(test, 0, sva_smmu_bind(s, run->mm));
 	stlb_map_written(run, STLB_PTE, false);

@@ -174,6 +174,7 @@ void sva_exit_masters(struct sva_smmu *s)
  * sva_smmu_enable() - what device drivers do before they bind
  * @s: the SMMU
  *
+ * Context: may sleep.
  * Return: 0 or an error.
  */
 int sva_smmu_enable(struct sva_smmu *s)
@@ -190,6 +191,7 @@ int sva_smmu_enable(struct sva_smmu *s)
  * sva_smmu_disable() - what device drivers do after they have unbound
  * @s: the SMMU
  *
+ * Context: may sleep.
  * Return: 0 or an error.
  */
 int sva_smmu_disable(struct sva_smmu *s)
@@ -264,6 +266,8 @@ void sva_smmu_unbind_master(struct sva_smmu *s, struct mm_struct *mm,
  *
  * The table has two levels then, and the memory for the second has to be where the
  * SMMU cannot reach it.
+ *
+ * Context: any, while nobody binds.
  */
 void sva_smmu_starve(struct sva_smmu *s, bool starve)
 {
@@ -335,6 +339,7 @@ void sva_smmu_unbind_all(struct sva_smmu *s)
  * sva_pasid() - the PASID of a bound address space
  * @mm: the address space
  *
+ * Context: any.
  * Return: the PASID.
  */
 u32 sva_pasid(const struct mm_struct *mm)
@@ -347,6 +352,7 @@ u32 sva_pasid(const struct mm_struct *mm)
  * @s: the SMMU
  * @mm: the address space
  *
+ * Context: any.
  * Return: the CPU's, that of user space if there are two.
  */
 u16 sva_asid(const struct sva_smmu *s, const struct mm_struct *mm)

@@ -16,6 +16,41 @@
 #include "arm-smmu-v3.h"
 #include "arm-smmu-v3-sva-lab.h"
 
+#if STLB_SMMU_INVS
+/* Room for the ASID, and for an ATC behind each stream. */
+static int sva_alloc_invs(struct arm_smmu_master *master)
+{
+	master->build_invs = arm_smmu_invs_alloc(1 + master->num_streams);
+	return master->build_invs ? 0 : -ENOMEM;
+}
+
+static void sva_free_invs(struct arm_smmu_master *master)
+{
+	kfree(master->build_invs);
+}
+
+static void sva_inv_leaf(struct arm_smmu_domain *domain, unsigned long iova,
+			 size_t size, size_t granule)
+{
+	arm_smmu_domain_inv_range(domain, iova, size, granule, true);
+}
+#else
+static int sva_alloc_invs(struct arm_smmu_master *master)
+{
+	return 0;
+}
+
+static void sva_free_invs(struct arm_smmu_master *master)
+{
+}
+
+static void sva_inv_leaf(struct arm_smmu_domain *domain, unsigned long iova,
+			 size_t size, size_t granule)
+{
+	arm_smmu_tlb_inv_range_asid(iova, size, domain->cd.asid, granule, true, domain);
+}
+#endif
+
 /*
  * @table: the CDs, which the driver sees in @master.cd_table, but see
  *	sva_smmu_starve()
@@ -112,7 +147,7 @@ static int sva_init_master(struct sva_smmu *s, unsigned int i, u32 sid)
 	master->ssid_bits = SVA_SSID_BITS;
 	master->ats_enabled = s->config.ats &&
 			      !(s->config.mixed && i + 1 == s->config.masters);
-	ret = stlb_smmu_alloc_invs(master);
+	ret = sva_alloc_invs(master);
 	if (ret)
 		return ret;
 
@@ -164,7 +199,7 @@ static void sva_exit_master(struct sva_master *m)
 		dev->bus = NULL;
 		device_unregister(dev);
 	}
-	stlb_smmu_free_invs(&m->master);
+	sva_free_invs(&m->master);
 	kfree(m->table);
 }
 
@@ -215,6 +250,7 @@ void sva_exit_masters(struct sva_smmu *s)
  * sva_smmu_enable() - what device drivers do before they bind: nothing
  * @s: the SMMU
  *
+ * Context: may sleep.
  * Return: 0.
  */
 int sva_smmu_enable(struct sva_smmu *s)
@@ -226,6 +262,7 @@ int sva_smmu_enable(struct sva_smmu *s)
  * sva_smmu_disable() - what device drivers do after they have unbound: nothing
  * @s: the SMMU
  *
+ * Context: may sleep.
  * Return: 0.
  */
 int sva_smmu_disable(struct sva_smmu *s)
@@ -371,6 +408,8 @@ void sva_smmu_unbind_all(struct sva_smmu *s)
  *
  * There is no table then, and the memory for one has to be where the SMMU cannot
  * reach it.
+ *
+ * Context: any, while nobody binds.
  */
 void sva_smmu_starve(struct sva_smmu *s, bool starve)
 {
@@ -401,14 +440,15 @@ void sva_smmu_inv_leaf(struct sva_smmu *s, const struct mm_struct *mm,
 	struct sva_bond *bond = sva_find_bond(s, mm);
 
 	if (bond && !IS_ERR_OR_NULL(bond->handle[0]))
-		stlb_smmu_inv_leaf(to_smmu_domain(bond->handle[0]->handle.domain),
-				   iova, size, granule);
+		sva_inv_leaf(to_smmu_domain(bond->handle[0]->handle.domain),
+			     iova, size, granule);
 }
 
 /**
  * sva_pasid() - the PASID of a bound address space
  * @mm: the address space
  *
+ * Context: any.
  * Return: the PASID.
  */
 u32 sva_pasid(const struct mm_struct *mm)
@@ -421,6 +461,7 @@ u32 sva_pasid(const struct mm_struct *mm)
  * @s: the SMMU
  * @mm: the address space, which is bound, or was last
  *
+ * Context: any.
  * Return: that of the domain.
  */
 u16 sva_asid(const struct sva_smmu *s, const struct mm_struct *mm)
