@@ -99,6 +99,7 @@ static int arm64_set_access_flags(struct arm64_test *t, enum stlb_level level,
  */
 static struct vm_area_struct *arm64_lock(struct arm64_test *t, enum stlb_level level,
 					 struct stlb_leaf *leaf)
+	__acquires(t->mock.ptl)
 {
 	stlb_mock_arm(&t->mock, t->run.start, level);
 	KUNIT_ASSERT_NOT_NULL(t->run.test, t->mock.ptl);
@@ -110,6 +111,7 @@ static struct vm_area_struct *arm64_lock(struct arm64_test *t, enum stlb_level l
 }
 
 static void arm64_unlock(struct arm64_test *t)
+	__releases(t->mock.ptl)
 {
 	spin_unlock(t->mock.ptl);
 	mmap_read_unlock(t->run.mm);
