@@ -356,6 +356,9 @@ static int stlb_storm_thread(void *data)
 	u32 __user *word = (u32 __user *)storm->va;
 	u32 val;
 
+	/* Not by who creates us: since 6.14 a thread forgets that when it starts. */
+	if (storm->cpus)
+		set_cpus_allowed_ptr(current, storm->cpus);
 	kthread_use_mm(storm->mm);
 	while (!kthread_should_stop()) {
 		/* The page as well: one that is dirty may be mapped dirty. */
@@ -387,8 +390,6 @@ int stlb_storm_start(struct stlb_storm *storm)
 	task = kthread_create(stlb_storm_thread, storm, "stlb_storm");
 	if (IS_ERR(task))
 		return PTR_ERR(task);
-	if (storm->cpus)
-		set_cpus_allowed_ptr(task, storm->cpus);
 	storm->task = task;
 	wake_up_process(task);
 	return 0;

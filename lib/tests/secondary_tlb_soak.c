@@ -628,6 +628,13 @@ static void soak_end(u32 *epoch)
 	smp_store_release(epoch, *epoch + 1);
 }
 
+/* Not by who creates us: since 6.14 a thread forgets that when it starts. */
+static void soak_pin(const struct soak_thread *t)
+{
+	if (t->soak->ops->cpus)
+		set_cpus_allowed_ptr(current, t->soak->ops->cpus);
+}
+
 static int soak_mutate(void *data)
 {
 	struct soak_thread *t = data;
@@ -639,6 +646,7 @@ static int soak_mutate(void *data)
 	struct soak_slot *slot;
 	long ret;
 
+	soak_pin(t);
 	kthread_use_mm(mm);
 	while (!kthread_should_stop()) {
 		slot = soak->slot + first + soak_random(t, nr);
@@ -845,6 +853,7 @@ static int soak_device(void *data)
 {
 	struct soak_thread *t = data;
 
+	soak_pin(t);
 	while (!kthread_should_stop()) {
 		if (atomic_read(&t->soak->stop))
 			usleep_range(1000, 2000);
@@ -865,8 +874,6 @@ static void soak_start(struct stlb_soak *soak, struct soak_thread *t,
 		soak_stop(soak, true, "no thread: error %ld", PTR_ERR(task));
 		return;
 	}
-	if (soak->ops->cpus)
-		set_cpus_allowed_ptr(task, soak->ops->cpus);
 	t->task = task;
 	wake_up_process(task);
 }

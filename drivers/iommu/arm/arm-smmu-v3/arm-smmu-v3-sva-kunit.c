@@ -1003,6 +1003,7 @@ static int smmu_upgrader(void *data)
 	unsigned int i;
 	u32 val, pattern;
 
+	set_cpus_allowed_ptr(current, &lab.cpus);
 	kthread_use_mm(mm);
 	for (i = 0; i < u->rounds; i++) {
 		pattern = i;
@@ -1061,7 +1062,6 @@ static void parallel_upgrades(struct kunit *test)
 			broken++;
 			continue;
 		}
-		set_cpus_allowed_ptr(task, &lab.cpus);
 		wake_up_process(task);
 	}
 	for (i = 0; i < nr; i++) {
