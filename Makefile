@@ -11,6 +11,9 @@ export BASE KDIR V TIMEOUT SOAK_S SEED KERNELS ONLY
 
 all: table
 
+.DEFAULT:
+	@echo "error: there is no target $@: see make help" >&2; exit 1
+
 build:
 	@mkdir -p build
 
@@ -44,21 +47,17 @@ soak: series
 check-debug: series
 	@scripts/debug
 
-mutants: series
-	@scripts/mutants $(MUTANTS)
+# What there is not is refused before anything is installed for it.
+mutants coverage bench: | build
+	@scripts/$@ --check $(and $(filter mutants,$@),$(MUTANTS))
+	@$(MAKE) --no-print-directory series
+	@case $@ in mutants) ;; *) scripts/deps $@ ;; esac
+	@scripts/$@ $(and $(filter mutants,$@),$(MUTANTS))
 
 check: series
 	@scripts/deps check
 	@scripts/deps docs
 	@scripts/check
-
-coverage: series
-	@scripts/deps coverage
-	@scripts/coverage
-
-bench: series
-	@scripts/deps bench
-	@scripts/bench
 
 model: deps
 	@scripts/model

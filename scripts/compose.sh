@@ -82,3 +82,15 @@ is_test()
 	git --git-dir="$GIT" diff-tree -r --name-only --no-commit-id "$1" |
 		grep -qE 'kunit|^lib/tests/|^MAINTAINERS$'
 }
+
+# in_the_middle DIR: whether somebody is rebasing there, or the like
+in_the_middle()
+{
+	local git state
+
+	git=$(git -C "$1" rev-parse --absolute-git-dir)
+	for state in rebase-merge rebase-apply CHERRY_PICK_HEAD; do
+		[ ! -e "$git/$state" ] || return 0
+	done
+	return 1
+}

@@ -57,6 +57,27 @@ fake_kernels()
 	[ ! -e patches/6.1/logs ]
 }
 
+@test "what there is not for a base is refused before anything is done for it" {
+	refused 'no mutants for Linux 6.12: use one of 6.1' make mutants BASE=6.12
+	[ -z "$output" ]
+	refused 'no mutant .typo. for Linux 6.1' make mutants MUTANTS="after-ptl typo"
+	[ -z "$output" ]
+	refused 'no coverage for Linux 6.12: use one of 6.1' make coverage BASE=6.12
+	[ -z "$output" ]
+	rm -r bench/7.3
+	refused 'no bench for Linux 7.3: use one of 6.1 6.12' make bench BASE=7.3
+	[ -z "$output" ]
+}
+
+@test "a target that there is not" {
+	refused 'no target tests: see make help' make tests
+}
+
+@test "ONLY of a check that there is not" {
+	make -s series
+	refused 'no check has .coccinele. in its name' env ONLY=coccinele scripts/check
+}
+
 # tiny_kernel DIR: the base as somebody's tree, with work and build products in it
 tiny_kernel()
 {

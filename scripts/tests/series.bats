@@ -127,6 +127,21 @@ last()
 	GIT_SEQUENCE_EDITOR="sed -i '3s/pick/edit/'" linux rebase -q -i refs/stlb/series~7
 	refused 'in the middle of a rebase' make export
 	[ -z "$(git status --porcelain)" ]
+	refused 'in the middle of a rebase.*: finish it, or drop it with .* rebase --abort' make tree
+}
+
+@test "series says that it leaves out what is not exported" {
+	last
+	make tree
+	run -0 make series
+	[[ $output != *note:* ]]
+	echo "/* mine */" >> "build/6.1/linux/$LAST_FILE"
+	linux commit -q --amend -a --no-edit
+	run -0 make series
+	[[ $output == *"note: build/6.1/linux has commits that are not in patches/6.1: make export"* ]]
+	make export
+	run -0 make series
+	[[ $output != *note:* ]]
 }
 
 @test "export of work on a base that is not the newest any more" {
