@@ -28,7 +28,7 @@ SKIP = re.compile(r'^ +ok \d+ (\w+) # SKIP (.*)$', re.M)
 SUBTEST = re.compile(r'^ +# Subtest: (\w+)$', re.M)
 KCSAN = re.compile(r'BUG: KCSAN: [\w -]+ in (.*)')
 # What a report of a mistake made on purpose begins with.
-REPORT = {'warn': r'WARNING: CPU.* warn', 'lockdep': r'WARNING: possible circular locking',
+REPORT = {'warn': r'WARNING: .*\bwarn\b', 'lockdep': r'WARNING: possible circular locking',
           'sleep': r'BUG: sleeping function', 'kasan': r'BUG: KASAN: ',
           'ubsan': r'UBSAN: shift-out-of-bounds', 'kcsan': r'BUG: KCSAN: .*splat_race'}
 SOAKS = [(f'stlb_soak_{device}', 'soak') for device in ('soft', 'smmuv3', 'edu')]
