@@ -738,7 +738,7 @@ static void mock_test_cow(struct kunit *test, enum stlb_level level,
 	mock_expect_pairs(test, t, pairs);
 }
 
-/* wp_page_copy(): ptep_clear_flush_notify() and pair_only_end() */
+/* wp_page_copy(): ptep_clear_flush_notify() and range_only_end() */
 static void cow_copy_pte(struct kunit *test)
 {
 	struct mock_test *t = test->priv;
