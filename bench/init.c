@@ -108,7 +108,7 @@ static long faults(void)
 }
 
 /* Aligned so that a block can map it, and with nothing beside it. */
-static char *map(const struct size *s, unsigned int pages, int kind)
+static char *map(const struct size *s, unsigned int pages)
 {
 	unsigned long len = s->bytes * pages;
 	unsigned long align = s->bytes > 2 * MB ? s->bytes : 2 * MB;
@@ -121,7 +121,7 @@ static char *map(const struct size *s, unsigned int pages, int kind)
 	room = (uintptr_t)p;
 	start = (room + 2 * align - 1) & -align;
 	p = mmap((void *)start, len, PROT_READ | PROT_WRITE,
-		 MAP_FIXED | MAP_ANONYMOUS | kind | s->hugetlb, -1, 0);
+		 MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | s->hugetlb, -1, 0);
 	check(p != MAP_FAILED, "mmap");
 	if (!s->hugetlb && s->bytes > PAGE)
 		check(!madvise(p, len, MADV_HUGEPAGE), "MADV_HUGEPAGE");
@@ -149,19 +149,14 @@ static void read_all(char *p, unsigned long step, unsigned int pages)
 
 /*
  * All entries valid, and read-only for the hardware; the next write upgrades
- * them. Shared memory is mapped so by a read. A huge page that MADV_FREE has made
- * clean needs a fault to become dirty. What mprotect() has taken the write permission
- * of a hugetlb page from gets it back from the next write fault.
+ * them. A page that MADV_FREE has made clean needs a fault to become dirty. What
+ * mprotect() has taken the write permission of a hugetlb page from gets it back
+ * from the next write fault.
  */
 static void make_read_only(char *p, const struct size *s, unsigned int pages)
 {
 	unsigned long len = s->bytes * pages;
 
-	if (s->bytes == PAGE) {
-		check(!madvise(p, len, MADV_DONTNEED), "MADV_DONTNEED");
-		read_all(p, s->bytes, pages);
-		return;
-	}
 	write_all(p, s->bytes, pages);
 	if (!s->hugetlb) {
 		check(!madvise(p, len, MADV_FREE), "MADV_FREE");
@@ -178,7 +173,7 @@ static void make_read_only(char *p, const struct size *s, unsigned int pages)
  */
 static void measure(const struct who *w, const struct size *s)
 {
-	char *p = map(s, s->pages, s->bytes == PAGE ? MAP_SHARED : MAP_PRIVATE);
+	char *p = map(s, s->pages);
 	__u64 with, without;
 	unsigned int i;
 	long before;
@@ -276,7 +271,7 @@ static void count(const struct size *s)
 {
 	unsigned int pages = s->bytes == PAGE ? 16 : 1;
 	unsigned long len = s->bytes * pages;
-	char *p = map(s, pages, s->bytes == PAGE ? MAP_SHARED : MAP_PRIVATE), *to;
+	char *p = map(s, pages), *to;
 	pid_t pid;
 
 	make_read_only(p, s, pages);
@@ -285,7 +280,7 @@ static void count(const struct size *s)
 	count_cmds("upgrade", s, p, s->bytes);
 	check(!munmap(p, len), "munmap");
 
-	p = map(s, pages, MAP_PRIVATE);
+	p = map(s, pages);
 	write_all(p, s->bytes, pages);
 	forget_cmds();
 	check(!mprotect(p, len, PROT_READ), "mprotect");
@@ -366,7 +361,7 @@ static void run_exit(const struct size *s)
 {
 	unsigned int pages = s->bytes == PAGE ? 16 : 1;
 	__u32 who = STLB_BENCH_SVA;
-	char *p = map(s, pages, MAP_PRIVATE);
+	char *p = map(s, pages);
 	pid_t pid;
 
 	bench = open("/dev/secondary_tlb_bench", O_RDWR);
