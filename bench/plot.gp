@@ -4,7 +4,7 @@
 set terminal pngcairo noenhanced size 1400,600 font "sans,11"
 set output image
 set multiplot layout 1,2 title what.": instructions per write fault that upgrades a 4K page"
-set yrange [0:*]
+set yrange [*<0:0<*]
 set offsets 0, 0, graph 0.1, 0
 set grid ytics
 set key top left
