@@ -93,6 +93,23 @@ static inline pte_t stlb_huge_ptep_get(struct mm_struct *mm, unsigned long va,
 #endif
 }
 
+/*
+ * By 6.12: huge_ptep_get_and_clear() is told the size of the page, and DAMON writes
+ * back what it returned, without an mmu_gather.
+ */
+static inline pte_t stlb_huge_ptep_get_and_clear(struct mm_struct *mm,
+						 unsigned long va, pte_t *ptep,
+						 unsigned long size)
+{
+#if STLB_BEFORE(6, 12)
+	return huge_ptep_get_and_clear(mm, va, ptep);
+#else
+	return huge_ptep_get_and_clear(mm, va, ptep, size);
+#endif
+}
+
+#define STLB_DAMON_CLEARS	(!STLB_BEFORE(6, 12))
+
 /* 6.17: a page of a mixed mapping is named by its plain number. */
 #if STLB_BEFORE(6, 17)
 #include <linux/pfn_t.h>

@@ -603,6 +603,61 @@ static void age_pmd(struct kunit *test)
 	arm64_test_age(test, STLB_PMD);
 }
 
+/*
+ * DAMON takes the access flag of a set away: it clears the set, and writes back what
+ * it was given, which is dirty all over if the CPU had dirtied one entry by itself.
+ * That makes the others more permissive, and looks to the next fault as if TLBs had
+ * been told.
+ */
+static void arm64_test_age_set(struct kunit *test, enum stlb_level level)
+{
+	unsigned int last = (level == STLB_CONT_PTE ? CONT_PTES : CONT_PMDS) - 1;
+	struct arm64_test *t = test->priv;
+	struct mm_struct *mm = t->run.mm;
+	struct vm_area_struct *vma;
+	struct stlb_leaf leaf;
+	unsigned long start;
+	pte_t pte;
+
+	if (!STLB_DAMON_CLEARS)
+		kunit_skip(test, "nobody in this kernel clears a set to write it back");
+	stlb_map_hugetlb(&t->run, level, MAP_SHARED);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+	start = t->run.start;
+
+	vma = arm64_lock(t, level, &leaf);
+	pte = huge_ptep_clear_flush(vma, start, leaf.ptep);
+	stlb_set_huge_pte_at(mm, start, leaf.ptep, pte_mkclean(pte), t->run.size);
+	arm64_unlock(t);
+
+	arm64_lock(t, level, &leaf);
+	/* The CPU, with FEAT_HAFDBS */
+	pte = READ_ONCE(leaf.ptep[last]);
+	WRITE_ONCE(leaf.ptep[last], __pte(pte_val(pte) & ~PTE_RDONLY));
+
+	pte = stlb_huge_ptep_get_and_clear(mm, start, leaf.ptep, t->run.size);
+	stlb_set_huge_pte_at(mm, start, leaf.ptep, pte_mkold(pte), t->run.size);
+	pte = READ_ONCE(*leaf.ptep);
+	arm64_unlock(t);
+
+	KUNIT_EXPECT_TRUE(test, leaf.dbm && !leaf.writable);
+	KUNIT_EXPECT_TRUE(test, pte_sw_dirty(pte) && !pte_young(pte));
+	stlb_verdict_word(test, ARM64_SUITE,
+			  stlb_told_word(arm64_expect_told(test, t)),
+			  "%u calls between break and make",
+			  t->mock.nr[STLB_CB_RANGE]);
+}
+
+static void age_hugetlb_cont_pte(struct kunit *test)
+{
+	arm64_test_age_set(test, STLB_CONT_PTE);
+}
+
+static void age_hugetlb_cont_pmd(struct kunit *test)
+{
+	arm64_test_age_set(test, STLB_CONT_PMD);
+}
+
 static int arm64_test_init(struct kunit *test)
 {
 	struct arm64_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
@@ -650,6 +705,8 @@ static struct kunit_case arm64_test_cases[] = {
 	KUNIT_CASE(refill_hugetlb_cont_pmd),
 	KUNIT_CASE(age_pte),
 	KUNIT_CASE(age_pmd),
+	KUNIT_CASE(age_hugetlb_cont_pte),
+	KUNIT_CASE(age_hugetlb_cont_pmd),
 	{}
 };
 
