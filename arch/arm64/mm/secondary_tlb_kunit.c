@@ -614,7 +614,6 @@ static void arm64_test_age_set(struct kunit *test, enum stlb_level level)
 	unsigned int last = (level == STLB_CONT_PTE ? CONT_PTES : CONT_PMDS) - 1;
 	struct arm64_test *t = test->priv;
 	struct mm_struct *mm = t->run.mm;
-	struct vm_area_struct *vma;
 	struct stlb_leaf leaf;
 	unsigned long start;
 	pte_t pte;
@@ -622,16 +621,13 @@ static void arm64_test_age_set(struct kunit *test, enum stlb_level level)
 	if (!STLB_DAMON_CLEARS)
 		kunit_skip(test, "nobody in this kernel clears a set to write it back");
 	stlb_map_hugetlb(&t->run, level, MAP_SHARED);
-	stlb_cpu_write(&t->run, t->run.start, 1);
 	start = t->run.start;
-
-	vma = arm64_lock(t, level, &leaf);
-	pte = huge_ptep_clear_flush(vma, start, leaf.ptep);
-	stlb_set_huge_pte_at(mm, start, leaf.ptep, pte_mkclean(pte), t->run.size);
-	arm64_unlock(t);
+	stlb_cpu_read(&t->run, start);
+	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_mprotect, start, t->run.size,
+					       PROT_READ | PROT_WRITE, 0));
 
 	arm64_lock(t, level, &leaf);
-	/* The CPU, with FEAT_HAFDBS */
+	/* The CPU, as with FEAT_HAFDBS */
 	pte = READ_ONCE(leaf.ptep[last]);
 	WRITE_ONCE(leaf.ptep[last], __pte(pte_val(pte) & ~PTE_RDONLY));
 
