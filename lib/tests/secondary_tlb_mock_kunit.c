@@ -942,6 +942,27 @@ static void mprotect_pmd(struct kunit *test)
 }
 
 /*
+ * These are more pages than a CPU without range invalidation does one by one (arm64's
+ * MAX_DVM_OPS). A secondary TLB need not lose everything for that.
+ */
+static void mprotect_table(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	struct stlb_leaf leaf;
+
+	stlb_map_private(run, STLB_PMD, false);
+	stlb_cpu_write(run, run->start, 1);
+	stlb_cpu_write(run, run->start + run->size - PAGE_SIZE, 1);
+	stlb_walk(run->mm, run->start, &leaf);
+	KUNIT_ASSERT_EQ(test, leaf.size, PAGE_SIZE);
+	/* The table's, for what is to be told of. */
+	mock_mprotect(test, t, STLB_PMD);
+	mock_expect_pairs(test, t, 1);
+	mock_expect_once(test, t);
+}
+
+/*
  * A gather within that of mprotect() would be taken for one of another thread, and
  * invalidate everything when it ends. A set is told of when it is clear, and then
  * the gather has nothing to say of it.
@@ -1248,6 +1269,7 @@ static struct kunit_case mock_test_cases[] = {
 	KUNIT_CASE(cow_copy_hugetlb_pmd),
 	KUNIT_CASE(mprotect_pte),
 	KUNIT_CASE(mprotect_pmd),
+	KUNIT_CASE(mprotect_table),
 	KUNIT_CASE(mprotect_hugetlb_cont_pte),
 	KUNIT_CASE(mprotect_hugetlb_pmd),
 	KUNIT_CASE(mprotect_hugetlb_cont_pmd),

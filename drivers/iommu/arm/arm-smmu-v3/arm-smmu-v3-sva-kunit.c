@@ -691,6 +691,41 @@ static void split_zero_block_pte(struct kunit *test)
 		     held ? "held" : "gone");
 }
 
+/*
+ * mprotect() of a block tells of one entry, and an SMMU without range invalidation
+ * must not take it for hundreds of them, and throw away all that it has.
+ */
+static void mprotect_block_pmd(struct kunit *test)
+{
+	struct smmu_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	unsigned long before, after, at;
+	bool stale, lost;
+	u32 val;
+
+	if (STLB_ANY_RANGE)
+		kunit_skip(test, "invalidate_range_end() does not say what a range is made of");
+	smmu_bind_all(test);
+	stlb_map_written(run, STLB_PMD, true);
+	before = run->start - PAGE_SIZE;
+	after = run->start + run->size;
+	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, run->start, &val));
+	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, before, &val));
+	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, after, &val));
+	KUNIT_ASSERT_TRUE(test, smmu_holds(&t->dev, before) &&
+				smmu_holds(&t->dev, after));
+
+	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_mprotect, run->start, run->size,
+					       PROT_READ, 0));
+
+	stale = smmu_stale(&t->dev, run->start, after, &at);
+	lost = !smmu_holds(&t->dev, before) || !smmu_holds(&t->dev, after);
+	smmu_expect_sound(test, t);
+	stlb_verdict_word(test, SMMU_SUITE, stale ? "stale" : lost ? "excess" : NULL,
+			  "the block is %s, others are %s", stale ? "held" : "gone",
+			  lost ? "as well" : "not");
+}
+
 /* A range that nothing is mapped in, as its sender would pass it. */
 static void smmu_invalidate(struct smmu_test *t, unsigned long start,
 			    unsigned long end)
@@ -1408,13 +1443,14 @@ static void unbind_late_release(struct kunit *test)
 }
 
 /*
- * A process exits while its device unbinds: release() makes the CD quiet, and waits
- * for the SMMU, when unbind wants to clear it. It must be cleared in the end.
+ * A process exits while its device unbinds, the one when the other waits for the SMMU
+ * after a command @op. The CD must be cleared in the end.
  */
-static void exit_in_unbind(struct kunit *test)
+static void smmu_exit_and_unbind(struct kunit *test, bool exit_first,
+				 enum smmu_model_op op)
 {
-	struct sva_smmu *s = lab.smmu[smmu_find_msi(0, false, 1)];
-	static struct smmu_helper unbind, leave;
+	struct sva_smmu *s = lab.smmu[smmu_find_msi(0, op == SMMU_MODEL_ATC_INV, 1)];
+	static struct smmu_helper first, second;
 	struct smmu_test *t = test->priv;
 	struct mm_struct *mm;
 	bool caught;
@@ -1424,28 +1460,46 @@ static void exit_in_unbind(struct kunit *test)
 	mm = mm_alloc();
 	KUNIT_ASSERT_NOT_NULL(test, mm);
 	mmgrab(mm);
-	leave = (struct smmu_helper){ .cpu = 1, .fn = smmu_exit_mm, .t = t, .mm = mm };
-	unbind = (struct smmu_helper){ .cpu = 2, .fn = smmu_unbind, .t = t, .mm = mm };
+	first = (struct smmu_helper){ .cpu = 1, .fn = smmu_unbind, .t = t, .mm = mm };
+	second = (struct smmu_helper){ .cpu = 2, .fn = smmu_exit_mm, .t = t, .mm = mm };
+	if (exit_first)
+		swap(first.fn, second.fn);
 	smmu_bind(test, s, mm);
-	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&leave));
-	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&unbind));
+	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&first));
+	KUNIT_ASSERT_TRUE(test, smmu_helper_make(&second));
 
-	smmu_model_hold(&s->model, SMMU_MODEL_CFGI);
-	wake_up_process(leave.task);
+	smmu_model_hold(&s->model, op);
+	wake_up_process(first.task);
 	caught = wait_for_completion_timeout(&s->model.is_held, HZ / 2);
-	wake_up_process(unbind.task);
+	wake_up_process(second.task);
 	/* It gets as far as it can. */
-	smmu_helper_blocks(&unbind);
+	smmu_helper_blocks(&second);
 	smmu_model_release(&s->model);
-	KUNIT_ASSERT_TRUE_MSG(test, smmu_helper_done(&leave, 60), "deadlock");
-	KUNIT_ASSERT_TRUE_MSG(test, smmu_helper_done(&unbind, 60), "deadlock");
+	KUNIT_ASSERT_TRUE_MSG(test, smmu_helper_done(&first, 60), "deadlock");
+	KUNIT_ASSERT_TRUE_MSG(test, smmu_helper_done(&second, 60), "deadlock");
 
-	KUNIT_EXPECT_TRUE_MSG(test, caught, "release() leaves the CD alone");
+	KUNIT_EXPECT_TRUE_MSG(test, caught, "the first does not wait for the SMMU");
 	event = smmu_try(s, mm, SMMU_UNMAPPED);
-	smmu_expect_sound(test, t);
-	stlb_verdict(test, SMMU_SUITE, event != SMMU_MODEL_C_BAD_CD,
-		     "after unbind and exit an access ends in event 0x%x", event);
+	stlb_verdict_word(test, SMMU_SUITE,
+			  event != SMMU_MODEL_C_BAD_CD ? "stale" :
+			  s->model.errors ? "freed" : NULL,
+			  "after unbind and exit an access ends in event 0x%x%s%s",
+			  event, s->model.errors ? ": " : "",
+			  s->model.errors ? s->model.error : "");
+	s->model.errors = 0;
 	mmdrop(mm);
+}
+
+/* release() makes the CD quiet, when unbind wants to clear it. */
+static void exit_in_unbind(struct kunit *test)
+{
+	smmu_exit_and_unbind(test, true, SMMU_MODEL_CFGI);
+}
+
+/* unbind has cleared the CD, and release() still finds the device. */
+static void exit_after_clear(struct kunit *test)
+{
+	smmu_exit_and_unbind(test, false, SMMU_MODEL_ATC_INV);
 }
 
 /* The domain may go when SVA is disabled, and no callback may be in it then. */
@@ -1864,6 +1918,7 @@ static struct kunit_case smmu_test_cases[] = {
 #include <linux/secondary_tlb_scenarios.h>
 	KUNIT_CASE(split_block_pte),
 	KUNIT_CASE(split_zero_block_pte),
+	KUNIT_CASE(mprotect_block_pmd),
 	KUNIT_CASE(parallel_upgrades),
 	KUNIT_CASE(range_16t),
 	KUNIT_CASE(munmap_16t),
@@ -1872,6 +1927,7 @@ static struct kunit_case smmu_test_cases[] = {
 	KUNIT_CASE(unbind_late_callback),
 	KUNIT_CASE(unbind_late_release),
 	KUNIT_CASE(exit_in_unbind),
+	KUNIT_CASE(exit_after_clear),
 	KUNIT_CASE(disable_waits),
 	KUNIT_CASE(range_tlbi),
 	KUNIT_CASE(range_empty),
