@@ -114,7 +114,10 @@ class Judge:
     """Compares what a mutant did with what it must have done."""
 
     def __init__(self, expect, results):
-        self.cases = {'.'.join(c) for c in Expected(expect).cases()}
+        expected = Expected(expect)
+        self.cases = {'.'.join(c) for c in expected.cases()}
+        # With those of which both kernels show the same, as that they are skipped.
+        self.known = self.cases | {f'{s}.{c}' for s, c, _ in expected.same}
         self.results = results
         self.green = {}
 
@@ -140,7 +143,7 @@ class Judge:
                for c in sorted(self.cases - self.green[boot])
                if c.split('.')[0] in suites]
         bad += [f'{c} ran and is not expected' for c in
-                sorted(set(seen.status) - self.cases)]
+                sorted(set(seen.status) - self.known)]
         if seen.trouble():
             bad.append(seen.trouble())
         if not self.green[boot]:
@@ -168,7 +171,7 @@ class Judge:
             return 'SURVIVED', red, 'not red: ' + ' '.join(alive)
         odd = [c for c in sorted(self.green[boot] - set(mutant.killers))
                if seen.status.get(c) != 'PASS' and not mutant.related(c)]
-        odd += sorted(set(seen.status) - self.cases)
+        odd += sorted(set(seen.status) - self.known)
         if odd:
             return 'collateral', red, 'not green: ' + ' '.join(odd)
         return 'killed', red, None

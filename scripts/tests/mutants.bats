@@ -103,6 +103,14 @@ is()
 	is collateral "not green: mock.other"
 }
 
+@test "what is skipped without a mistake may be with one" {
+	sed -i 's/^hold = .*/hold = hold\nskipped = other/' expect
+	result series PASS PASS SKIP
+	result a FAIL PASS SKIP
+	judge
+	[ "$status" = 0 ]
+}
+
 @test "a precondition that fails is no reason" {
 	sed -i s/EXPECTATION/ASSERTION/ results/a.log
 	is SURVIVED "not red: mock.up"

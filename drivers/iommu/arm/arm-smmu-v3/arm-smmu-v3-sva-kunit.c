@@ -712,8 +712,8 @@ static void mprotect_block_pmd(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, run->start, &val));
 	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, before, &val));
 	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, after, &val));
-	KUNIT_ASSERT_TRUE(test, smmu_holds(&t->dev, before) &&
-				smmu_holds(&t->dev, after));
+	KUNIT_ASSERT_TRUE(test, smmu_holds(&t->dev, before));
+	KUNIT_ASSERT_TRUE(test, smmu_holds(&t->dev, after));
 
 	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_mprotect, run->start, run->size,
 					       PROT_READ, 0));
