@@ -217,6 +217,7 @@ struct soak_thread {
  * @director: the test's thread
  * @op: changes of each kind
  * @filled: how often memory of each kind was new, and of one piece
+ * @hot: the slot that was changed last
  * @turn: what the director does next
  * @stop: whether a violation was seen, or something that must not happen
  * @broken: it is the latter
@@ -243,6 +244,7 @@ struct stlb_soak {
 	struct soak_thread director;
 	atomic_t op[SOAK_OPS];
 	atomic_t filled[SOAK_KINDS];
+	unsigned int hot;
 	unsigned int turn;
 	atomic_t stop;
 	bool broken;
@@ -635,6 +637,21 @@ static void soak_pin(const struct soak_thread *t)
 		set_cpus_allowed_ptr(current, t->soak->ops->cpus);
 }
 
+/*
+ * One of @nr slots, from @first on. What a slow device holds of a slot is gone soon,
+ * by what is invalidated for others, and may be so before it comes back to it. So
+ * half of the time all meet at one.
+ */
+static unsigned int soak_pick(const struct stlb_soak *soak, struct soak_thread *t,
+			      unsigned int first, unsigned int nr)
+{
+	unsigned int hot = READ_ONCE(soak->hot);
+
+	if (soak->ops->pace && soak_random(t, 2) && hot >= first && hot < first + nr)
+		return hot;
+	return first + soak_random(t, nr);
+}
+
 static int soak_mutate(void *data)
 {
 	struct soak_thread *t = data;
@@ -649,7 +666,8 @@ static int soak_mutate(void *data)
 	soak_pin(t);
 	kthread_use_mm(mm);
 	while (!kthread_should_stop()) {
-		slot = soak->slot + first + soak_random(t, nr);
+		slot = soak->slot + soak_pick(soak, t, first, nr);
+		WRITE_ONCE(soak->hot, slot - soak->slot);
 		down_read(&soak->settle);
 		op = soak_choose(t, slot);
 		soak_begin(&slot->epoch);
@@ -780,7 +798,7 @@ static void soak_learn(struct stlb_soak *soak, struct soak_seen *seen,
 static void soak_access(struct soak_thread *t, unsigned int dev)
 {
 	struct stlb_soak *soak = t->soak;
-	unsigned int nr = soak_random(t, soak->slots);
+	unsigned int nr = soak_pick(soak, t, 0, soak->slots);
 	struct soak_slot *slot = soak->slot + nr;
 	unsigned int p = soak_random(t, slot->probes);
 	struct soak_seen *seen = &soak->seen[dev][nr][p];
