@@ -148,6 +148,7 @@ void stlb_unmap(struct stlb_run *run);
 /* Steps that scenarios are made of, for cases that are none. */
 void stlb_map_private(struct stlb_run *run, enum stlb_level level, bool thp);
 void stlb_map_hugetlb(struct stlb_run *run, enum stlb_level level, int flags);
+void stlb_spare_huge(struct stlb_run *run);
 void stlb_map_written(struct stlb_run *run, enum stlb_level level, bool thp);
 /* How many pages there are in a file of stlb_open_clean(). */
 #define STLB_CLEAN_PAGES	4

@@ -836,6 +836,21 @@ static void stlb_read_all(struct stlb_run *run)
 }
 
 /**
+ * stlb_spare_huge() - keep khugepaged from memory that is mapped
+ * @run: the run, whose huge pages are there
+ *
+ * khugepaged would make a block again of what a case has split. It invalidates
+ * TLBs under a spinlock: on the CPU that is a case's SMMU it would wait for itself.
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
+ */
+void stlb_spare_huge(struct stlb_run *run)
+{
+	stlb_madvise(run, run->start, run->size, MADV_NOHUGEPAGE);
+}
+
+/**
  * stlb_map_written() - private anonymous memory that the CPU has written
  * @run: the run
  * @level: STLB_PTE, or STLB_PMD or PUD for a block's worth of memory
@@ -850,6 +865,8 @@ void stlb_map_written(struct stlb_run *run, enum stlb_level level, bool thp)
 
 	stlb_map_private(run, level, thp);
 	stlb_write_all(run);
+	if (thp)
+		stlb_spare_huge(run);
 	stlb_walk(run->mm, run->start, &leaf);
 	KUNIT_ASSERT_EQ_MSG(run->test, leaf.size, run->size, "no huge page");
 }
@@ -906,8 +923,6 @@ static void stlb_map_split(struct stlb_run *run, enum stlb_level level)
 	thp_free_map(run, STLB_PMD);
 	stlb_madvise(run, run->start + run->size - PAGE_SIZE, PAGE_SIZE,
 		     MADV_DONTNEED);
-	/* khugepaged would make it a block again, if the case takes long. */
-	stlb_madvise(run, run->start, run->size, MADV_NOHUGEPAGE);
 	run->start += run->size / 2;
 	run->size = stlb_level_size(level);
 }

@@ -673,6 +673,7 @@ static void split_zero_block_pte(struct kunit *test)
 	stlb_map_private(run, STLB_PMD, true);
 	va = stlb_trigger(run, 1);
 	KUNIT_ASSERT_EQ(test, stlb_cpu_read(run, va), 0);
+	stlb_spare_huge(run);
 	stlb_walk(run->mm, va, &leaf);
 	KUNIT_ASSERT_EQ_MSG(test, leaf.size, PMD_SIZE, "no huge page of zeros");
 	KUNIT_ASSERT_FALSE(test, leaf.writable);
