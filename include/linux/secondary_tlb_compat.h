@@ -93,22 +93,16 @@ static inline pte_t stlb_huge_ptep_get(struct mm_struct *mm, unsigned long va,
 #endif
 }
 
-/*
- * By 6.12: huge_ptep_get_and_clear() is told the size of the page, and DAMON writes
- * back what it returned, without an mmu_gather.
- */
-static inline pte_t stlb_huge_ptep_get_and_clear(struct mm_struct *mm,
-						 unsigned long va, pte_t *ptep,
-						 unsigned long size)
-{
-#if STLB_BEFORE(6, 12)
-	return huge_ptep_get_and_clear(mm, va, ptep);
-#else
-	return huge_ptep_get_and_clear(mm, va, ptep, size);
-#endif
-}
+/* 6.17: DAMON puts the PID of the process that it looks at. */
+#define STLB_DAMON_PUTS_PID	(!STLB_BEFORE(6, 17))
 
-#define STLB_DAMON_CLEARS	(!STLB_BEFORE(6, 12))
+/* By 7.3: and is told to how many bytes it rounds. */
+#if STLB_BEFORE(7, 3)
+#define stlb_damon_set_range(_target, _range)	damon_set_regions(_target, _range, 1)
+#else
+#define stlb_damon_set_range(_target, _range)	\
+	damon_set_regions(_target, _range, 1, PAGE_SIZE)
+#endif
 
 /* 6.17: a page of a mixed mapping is named by its plain number. */
 #if STLB_BEFORE(6, 17)

@@ -4,6 +4,7 @@
  * calls them: which changes reach the subscribers, and with what range.
  */
 #include <kunit/test.h>
+#include <linux/damon.h>
 #include <linux/hugetlb.h>
 #include <linux/mm_inline.h>
 #include <linux/mman.h>
@@ -603,23 +604,52 @@ static void age_pmd(struct kunit *test)
 	arm64_test_age(test, STLB_PMD);
 }
 
+#ifdef CONFIG_DAMON_VADDR
+/* Let DAMON take the access flag of what it finds in the page at @va away. */
+static void arm64_damon(struct kunit *test, unsigned long va)
+{
+	struct damon_addr_range range = { va, va + PAGE_SIZE };
+	struct damon_target *target = damon_new_target();
+	struct damon_ctx *ctx = damon_new_ctx();
+
+	KUNIT_ASSERT_TRUE(test, ctx && target);
+	KUNIT_ASSERT_EQ(test, 0, damon_select_ops(ctx, DAMON_OPS_VADDR));
+	KUNIT_ASSERT_EQ(test, 0, stlb_damon_set_range(target, &range));
+	target->pid = get_task_pid(current, PIDTYPE_PID);
+	damon_add_target(ctx, target);
+
+	/* It looks at the memory of users only. */
+	current->flags &= ~PF_KTHREAD;
+	ctx->ops.prepare_access_checks(ctx);
+	current->flags |= PF_KTHREAD;
+
+	damon_destroy_ctx(ctx);
+	if (!STLB_DAMON_PUTS_PID)
+		put_pid(task_pid(current));
+}
+#else
+static void arm64_damon(struct kunit *test, unsigned long va)
+{
+	kunit_skip(test, "no CONFIG_DAMON_VADDR in this kernel");
+}
+#endif
+
 /*
- * DAMON takes the access flag of a set away: it clears the set, and writes back what
- * it was given, which is dirty all over if the CPU had dirtied one entry by itself.
- * That makes the others more permissive, and looks to the next fault as if TLBs had
- * been told.
+ * DAMON takes the access flag of a set away, for an address anywhere in it, and
+ * writes all of it as dirty as the entry that the CPU has dirtied by itself. That
+ * makes the others more permissive, and looks to the next fault as if TLBs had been
+ * told.
  */
 static void arm64_test_age_set(struct kunit *test, enum stlb_level level)
 {
-	unsigned int last = (level == STLB_CONT_PTE ? CONT_PTES : CONT_PMDS) - 1;
+	unsigned int i, nr = level == STLB_CONT_PTE ? CONT_PTES : CONT_PMDS;
 	struct arm64_test *t = test->priv;
-	struct mm_struct *mm = t->run.mm;
+	unsigned int wrong = 0;
 	struct stlb_leaf leaf;
 	unsigned long start;
+	const char *word;
 	pte_t pte;
 
-	if (!STLB_DAMON_CLEARS)
-		kunit_skip(test, "nobody in this kernel clears a set to write it back");
 	stlb_map_hugetlb(&t->run, level, MAP_SHARED);
 	start = t->run.start;
 	stlb_cpu_read(&t->run, start);
@@ -628,20 +658,25 @@ static void arm64_test_age_set(struct kunit *test, enum stlb_level level)
 
 	arm64_lock(t, level, &leaf);
 	/* The CPU, as with FEAT_HAFDBS */
-	pte = READ_ONCE(leaf.ptep[last]);
-	WRITE_ONCE(leaf.ptep[last], __pte(pte_val(pte) & ~PTE_RDONLY));
-
-	pte = stlb_huge_ptep_get_and_clear(mm, start, leaf.ptep, t->run.size);
-	stlb_set_huge_pte_at(mm, start, leaf.ptep, pte_mkold(pte), t->run.size);
-	pte = READ_ONCE(*leaf.ptep);
+	pte = READ_ONCE(leaf.ptep[nr - 1]);
+	WRITE_ONCE(leaf.ptep[nr - 1], __pte(pte_val(pte) & ~PTE_RDONLY));
 	arm64_unlock(t);
+	KUNIT_ASSERT_TRUE(test, leaf.dbm && !leaf.writable);
 
-	KUNIT_EXPECT_TRUE(test, leaf.dbm && !leaf.writable);
-	KUNIT_EXPECT_TRUE(test, pte_sw_dirty(pte) && !pte_young(pte));
-	stlb_verdict_word(test, ARM64_SUITE,
-			  stlb_told_word(arm64_expect_told(test, t)),
-			  "%u calls between break and make",
-			  t->mock.nr[STLB_CB_RANGE]);
+	arm64_damon(test, start + t->run.size - PAGE_SIZE);
+
+	for (i = 0; i < nr; i++) {
+		pte = READ_ONCE(leaf.ptep[i]);
+		KUNIT_EXPECT_TRUE(test, pte_sw_dirty(pte) && !pte_young(pte));
+		if (pte_pfn(pte) != leaf.pfn + i * (t->run.size / nr >> PAGE_SHIFT))
+			wrong++;
+	}
+	word = stlb_told_word(arm64_expect_told(test, t));
+	if (!word)
+		KUNIT_EXPECT_EQ(test, wrong, 0);
+	stlb_verdict_word(test, ARM64_SUITE, word,
+			  "%u calls between break and make, %u entries of other memory",
+			  t->mock.nr[STLB_CB_RANGE], wrong);
 }
 
 static void age_hugetlb_cont_pte(struct kunit *test)
