@@ -889,7 +889,7 @@ static void soak_start(struct stlb_soak *soak, struct soak_thread *t,
 	struct task_struct *task = kthread_create(fn, t, "%s", name);
 
 	if (IS_ERR(task)) {
-		soak_stop(soak, true, "no thread: error %ld", PTR_ERR(task));
+		soak_stop(soak, true, "no thread: %pe", task);
 		return;
 	}
 	t->task = task;
