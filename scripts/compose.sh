@@ -36,7 +36,7 @@ compose()
 	while read -r patch files; do
 		case $patch in ''|'#'*) continue ;; esac
 		why=$(am "$src/patches/$BASE/$patch") || {
-			echo "error: patches/$BASE/$patch does not apply to $ID (${why%%$'\n'*}): git checkout it, or edit the commits of make tree instead"
+			echo "error: patches/$BASE/$patch does not apply (${why%%$'\n'*}): git checkout it, or edit the commits of make tree instead"
 			return 1
 		}
 		for file in $files; do
@@ -49,6 +49,49 @@ compose()
 		done
 		[ -z "$files" ] || amend
 	done < "$src/patches/$BASE/series"
+}
+
+# compose_mails SRC REPOSITORY: the same commits on a skeleton of the base, see mails.pl:
+# the branch "compose" there, on top of "base". They do not depend on the kernel source.
+compose_mails()
+{
+	local src=$1 repository=$2 work=$2.work
+	local GIT=$repository AM=$repository.am PRISTINE=base
+
+	rm -rf "$repository" "$work"
+	git init -q --bare "$repository"
+	git --git-dir="$repository" config core.abbrev 12
+	mkdir -p "$work"
+	"$TOP/scripts/mails.pl" skeleton "$work" "$src/patches/$BASE"/[0-9]*.patch
+	git --git-dir="$repository" --work-tree="$work" add -A -f .
+	git --git-dir="$repository" update-ref refs/heads/base "$(
+		GIT_AUTHOR_DATE='1970-01-01T00:00:00Z' GIT_COMMITTER_DATE='1970-01-01T00:00:00Z' \
+			git --git-dir="$repository" commit-tree -m skeleton \
+			"$(git --git-dir="$repository" write-tree)")"
+	compose "$src"
+	rm -rf "$AM" "$work"
+	git --git-dir="$repository" worktree prune
+}
+
+# format_mails FROM REPOSITORY ARGUMENTS...: write the commits that compose_mails()
+# made as git format-patch does, with the hunks of FROM. With --histogram the size of a
+# change does not depend on the lines that the skeleton leaves out.
+format_mails()
+{
+	local from=$1 repository=$2 order mail number date
+	shift 2
+
+	date=$(git --git-dir="$repository" log -1 --format=%at compose)
+	mapfile -t order < <(sed '/^#/d; s/ .*//' "$from/series")
+	GIT_COMMITTER_DATE="@$date +0000" git --git-dir="$repository" \
+		-c branch.compose.description="$(cat "$from/cover")" \
+		format-patch --histogram --cover-letter --cover-from-description=subject \
+		--zero-commit --no-signature --subject-prefix="PATCH $BASE" \
+		"$@" base..compose | while read -r mail; do
+			number=$(sed -E 's,.*/(v[0-9]+-)?([0-9]{4})-[^/]*$,\2,' <<<"$mail")
+			[ "$number" = 0000 ] || "$TOP/scripts/mails.pl" restore \
+				"$from/${order[10#$number - 1]}" "$mail"
+		done
 }
 
 # amend_with DIR SUBDIR: add the new files of DIR/SUBDIR to the last commit in AM
@@ -77,9 +120,10 @@ inputs()
 }
 
 # A test commit touches the tests, or says who looks after them; all others are fixes.
+# is_test COMMIT [REPOSITORY]
 is_test()
 {
-	git --git-dir="$GIT" diff-tree -r --name-only --no-commit-id "$1" |
+	git --git-dir="${2:-$GIT}" diff-tree -r --name-only --no-commit-id "$1" |
 		grep -qE 'kunit|^lib/tests/|^MAINTAINERS$'
 }
 

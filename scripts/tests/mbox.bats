@@ -8,7 +8,7 @@ load setup
 MBOX=build/6.1/secondary-tlb-6.1-v1.mbox
 
 @test "git am of the mbox on the base gives the series" {
-	make mbox
+	make mbox apply
 	git --git-dir=build/6.1/git worktree add -q -f --detach "$REPO/plain" base
 	git -C plain am --empty=drop --whitespace=error-all "$REPO/$MBOX"
 	git -C plain diff --exit-code HEAD refs/stlb/series
@@ -21,7 +21,7 @@ MBOX=build/6.1/secondary-tlb-6.1-v1.mbox
 	make mbox
 	cmp first "$MBOX"
 	mails=$(grep -c '^From 0000' "$MBOX")
-	[ "$mails" = $(($(git --git-dir=build/6.1/git rev-list --count base..refs/stlb/series) + 1)) ]
+	[ "$mails" = $(($(grep -vc '^#' patches/6.1/series) + 1)) ]
 	[ "$(grep -c '^In-Reply-To: <cover\.' "$MBOX")" = $((mails - 1)) ]
 	run ! grep '\*\*\*' "$MBOX"
 	# Some readers take any line that begins so for the next mail, and some do
@@ -31,15 +31,32 @@ MBOX=build/6.1/secondary-tlb-6.1-v1.mbox
 	[ -z "$output" ]
 }
 
+@test "the mbox needs git and no kernel source, and names no user" {
+	make mbox
+	sum=$(sha256sum < "$MBOX")
+	[ ! -e build/6.1/am ]
+	rm -rf build
+	mkdir "$BATS_TEST_TMPDIR/path"
+	# What mmdebstrap --variant=apt --include=git,make has
+	find /bin /usr/bin -maxdepth 1 \( -type f -o -type l \) \
+		! -name '*gcc*' ! -name 'python*' ! -name 'qemu-*' ! -name 'apt*' \
+		! -name 'dpkg*' ! -name ccache ! -name bats ! -name spin ! -name sudo \
+		-exec ln -sf -t "$BATS_TEST_TMPDIR/path" {} +
+	git -c user.name=Other -c user.email=other@example.org commit -q --allow-empty -m "of a user"
+	PATH=$BATS_TEST_TMPDIR/path TZ=Asia/Tokyo LC_ALL=C.UTF-8 make mbox
+	[ "$sum" = "$(sha256sum < "$MBOX")" ]
+	run ! grep -i 'other' <(sed -n '/^From 0000/,/^$/p' "$MBOX")
+}
+
 @test "a second version says what is different from the first" {
 	git tag 6.1-v1
 	echo 2 > patches/6.1/version
-	sed -i 's/^Who changes how arm64 changes/Whoever changes how arm64 changes/' patches/6.1/*-MAINTAINERS-*.patch
+	sed -i 's/^Signed-off-by/A line more.\n&/' patches/6.1/*-MAINTAINERS-*.patch
 	make mbox
 	[ ! -e "$MBOX" ]
 	grep -q '^Subject: \[PATCH 6.1 v2 0*0/' build/6.1/secondary-tlb-6.1-v2.mbox
 	grep -q '^Range-diff against v1' build/6.1/secondary-tlb-6.1-v2.mbox
-	grep -q '+Whoever changes\|+ *+ *Whoever changes\|+    Whoever changes' build/6.1/secondary-tlb-6.1-v2.mbox
+	grep -q '^ *+ *A line more' build/6.1/secondary-tlb-6.1-v2.mbox
 }
 
 @test "a version that is none, or follows none, is refused" {

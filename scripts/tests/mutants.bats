@@ -175,7 +175,7 @@ is()
 
 @test "all mutants apply to the series" {
 	setup_repo
-	make -s series
+	make -s apply
 	run -0 bash -c '. scripts/common.sh
 		. scripts/compose.sh
 		PRISTINE=refs/stlb/series am_tree "$TOP/mutants/$BASE"

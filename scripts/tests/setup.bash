@@ -14,7 +14,7 @@ setup()
 	TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 	REPO=$BATS_TEST_TMPDIR/repo
 	REAL=$TOP/build/6.1/git
-	[ -d "$REAL" ] || skip "no base kernel to take files from: run make series"
+	[ -d "$REAL" ] || skip "no base kernel to take files from: run make tree"
 	export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
 	export GIT_AUTHOR_NAME=T GIT_AUTHOR_EMAIL=t@example.org
 	export GIT_COMMITTER_NAME=T GIT_COMMITTER_EMAIL=t@example.org
@@ -38,7 +38,7 @@ tiny_base()
 
 	mkdir -p "$tree"
 	(cd "$REPO" && cat {patches,mutants}/6.1/*.patch | git apply --numstat -) | cut -f3 | sort -u |
-		xargs git --git-dir="$REAL" archive "$2" Makefile COPYING -- | tar -C "$tree" -xf -
+		xargs git --git-dir="$REAL" archive "$2" Makefile COPYING .gitattributes -- | tar -C "$tree" -xf -
 	git init -q --bare "$1"
 	git --git-dir="$1" config core.abbrev 12
 	git --git-dir="$1" --work-tree="$tree" add -A -f .
