@@ -3,7 +3,7 @@
 # What every script here starts with: where things are, which base kernel is
 # meant, and how a step reports.
 #
-#   BASE=6.1          base kernel, a directory under patches/, or "mainline": the newest
+#   BASE=6.1          base kernel, a directory under patches/, or "latest": the newest
 #   KDIR=/path        take the base from this kernel tree; its version is BASE
 #   V=1               show the output of every step
 set -euo pipefail
@@ -14,8 +14,6 @@ KDIR=${KDIR:-}
 
 # What a caller may have set is not meant for the gits and makes in here.
 unset MAKEFLAGS MFLAGS MAKELEVEL
-# shellcheck disable=SC2046 # a list of names
-unset $(git rev-parse --local-env-vars)
 BASE=${BASE:-6.1}
 
 die()
@@ -23,6 +21,10 @@ die()
 	printf 'error: %s\n' "$*" >&2
 	exit 1
 }
+
+command -v git > /dev/null || die "git is missing: install the package git"
+# shellcheck disable=SC2046 # a list of names
+unset $(git rev-parse --local-env-vars)
 
 # kernel_version DIR: VERSION PATCHLEVEL SUBLEVEL of a kernel tree
 kernel_version()
@@ -43,13 +45,14 @@ if [ -n "$KDIR" ]; then
 	BASE=$v.$p
 	ID=kdir-$BASE.${s:-0}
 else
-	[ "$BASE" != mainline ] ||
+	[ "$BASE" != mainline ] || die "BASE=mainline is called BASE=latest now"
+	[ "$BASE" != latest ] ||
 		BASE=$(cd "$TOP/patches" && printf '%s\n' * | sort -V | tail -n 1)
 	ID=$BASE
 fi
 BASES=$(cd "$TOP/patches" && echo *)
 [[ " $BASES " == *" $BASE "* && -f $TOP/patches/$BASE/series ]] ||
-	die "there is no series for Linux $BASE: use one of $BASES, or mainline for the last"
+	die "there is no series for Linux $BASE: use one of $BASES, or latest"
 
 # Where things are; the other scripts use them.
 # shellcheck disable=SC2034
@@ -59,18 +62,22 @@ BASES=$(cd "$TOP/patches" && echo *)
 	GIT=$OUT/git			# its repository
 	TREE=$OUT/linux			# the base with the series
 	UNFIXED=$OUT/linux-unfixed	# the base with the test commits alone
-	SERIES=$OUT/series		# the mails
+	SERIES=$OUT/series		# the mails, and
+	MAILS=$OUT/mails		# the repository that they are formatted from
 	LOGS=$OUT/logs
 	RESULTS=$OUT/results
 }
 mkdir -p "$LOGS"
 
-# Git commits here must not depend on who runs them, nor on their settings.
-GIT_COMMITTER_NAME=$(git -C "$TOP" log -1 --format=%an 2>/dev/null || echo nobody)
-GIT_COMMITTER_EMAIL=$(git -C "$TOP" log -1 --format=%ae 2>/dev/null || echo nobody@localhost)
+# Git commits here do not depend on the user, nor on the user's settings: the author
+# is the maintainer of MAINTAINERS. The clone may belong to another user.
+IFS='<>' read -r GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL _ \
+	<<<"$(sed -n 's/^M:[[:space:]]*\(.*[^ ]\) *</\1</p' "$TOP/MAINTAINERS")"
 export GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL
 export GIT_AUTHOR_NAME=$GIT_COMMITTER_NAME GIT_AUTHOR_EMAIL=$GIT_COMMITTER_EMAIL
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
+export GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
+export GIT_CONFIG_KEY_1=core.fsync GIT_CONFIG_VALUE_1=none	# build/ can be made again
 
 # What one base has compiled is of use to the others.
 export CCACHE_DIR=$TOP/build/ccache CCACHE_MAXSIZE=5G
@@ -164,6 +171,12 @@ try_step()
 	# shellcheck disable=SC2034 # for the caller
 	STEP_STATUS=$?
 	set -e
+}
+
+# base_name: the package and version of the base, or the tree of KDIR
+base_name()
+{
+	git --git-dir="$GIT" log -1 --format=%s base
 }
 
 # worktree DIR REF: a kernel tree at a commit, for one script alone. Only files that

@@ -21,7 +21,7 @@ fake_qemu()
 # Trees that need no building: kunit.py is real, make builds nothing.
 fake_kernels()
 {
-	make -s series tree
+	make -s tree
 	scripts/tree unfixed
 	for tree in linux linux-unfixed; do
 		git --git-dir="$REAL" archive base tools/testing/kunit | tar -C "build/6.1/$tree" -xf -
@@ -74,8 +74,8 @@ fake_kernels()
 }
 
 @test "ONLY of a check that there is not" {
-	make -s series
-	refused 'no check has .coccinele. in its name' env ONLY=coccinele scripts/check
+	make -s apply
+	refused 'no check has .coccinele. in its name' env ONLY=coccinele scripts/lint
 }
 
 # tiny_kernel DIR: the base as somebody's tree, with work and build products in it
@@ -137,14 +137,68 @@ check_kdir()
 	check_kdir "$kdir"
 }
 
-@test "missing commands on a system without apt" {
+# path_without NAME...: a PATH without the commands of these names, which may be globs
+path_without()
+{
+	local name not=()
+
+	for name in "$@"; do
+		not+=(! -name "$name")
+	done
+	rm -rf "$BATS_TEST_TMPDIR/path"
 	mkdir "$BATS_TEST_TMPDIR/path"
-	find /bin /usr/bin -maxdepth 1 \( -type f -o -type l \) ! -name 'apt*' \
-		! -name 'qemu-system-aarch64' ! -name bats -exec ln -sf -t "$BATS_TEST_TMPDIR/path" {} +
-	PATH=$BATS_TEST_TMPDIR/path run --separate-stderr make deps
-	[ "$status" != 0 ]
-	[[ $stderr == *"missing: qemu-system-aarch64"*"bats"* ]]
-	[[ $stderr == *"no apt-get"* ]]
+	find /bin /usr/bin -maxdepth 1 \( -type f -o -type l \) "${not[@]}" \
+		-exec ln -sf -t "$BATS_TEST_TMPDIR/path" {} +
+}
+
+@test "missing commands on a system without apt" {
+	path_without 'apt*' qemu-system-aarch64 flex
+	PATH=$BATS_TEST_TMPDIR/path refused \
+		'no apt-get: install flex, qemu-system-aarch64 .*\(flex qemu-system-arm in Debian\)' \
+		make -s tree NEEDS=kernel
+}
+
+@test "no git" {
+	path_without git
+	PATH=$BATS_TEST_TMPDIR/path refused 'git is missing: install the package git' make -s mbox
+}
+
+@test "no kernel source, and no apt or none of Debian: a command that fetches a tree" {
+	rm -rf build/6.1/git
+	path_without 'apt*' 'dpkg*'
+	PATH=$BATS_TEST_TMPDIR/path refused \
+		'no apt-get to fetch .* git clone .* linux-6.1.y .*add KDIR=linux-6.1 to' make -s tree
+	path_without 'apt*' 'dpkg*'
+	printf '#!/bin/sh\ncase "$*" in *indextargets*) echo Ubuntu http://example.org/ubuntu/;; esac\n' \
+		> "$BATS_TEST_TMPDIR/path/apt-get"
+	chmod +x "$BATS_TEST_TMPDIR/path/apt-get"
+	PATH=$BATS_TEST_TMPDIR/path refused \
+		'no archive of Debian here.* git clone .* linux-6.1.y .*add KDIR=linux-6.1 to' make -s tree
+	[ ! -e build/6.1/git ]
+}
+
+@test "a kernel source that the archive does not have is not another one" {
+	rm -rf build/7.3
+	path_without 'dpkg*' apt-get apt-cache
+	cat > "$BATS_TEST_TMPDIR/path/apt-get" <<-'EOT'
+	#!/bin/sh
+	case "$*" in *indextargets*) echo Debian http://example.org/debian/;; esac
+	EOT
+	# As apt-cache of Debian 13 takes linux-source-6.1, which it does not have
+	printf '#!/bin/sh\necho "E: No packages found" >&2; exit 100\n' > "$BATS_TEST_TMPDIR/path/apt-cache"
+	chmod +x "$BATS_TEST_TMPDIR"/path/apt-*
+	PATH=$BATS_TEST_TMPDIR/path refused 'has no linux-source-7.3 in trixie-backports' \
+		make -s tree BASE=7.3
+	[ ! -e build/sources/linux-source-7.3.tar.xz ]
+	[ ! -e build/7.3/git ]
+}
+
+@test "names that have changed" {
+	refused 'make check is called make lint now' make check
+	refused 'make deps is a part of make tree now' make deps
+	refused 'BASE=mainline is called BASE=latest now' make mbox BASE=mainline
+	make -s series BASE=latest
+	[ -d build/7.3/series ]
 }
 
 @test "two makes in one directory" {
@@ -156,7 +210,7 @@ check_kdir()
 }
 
 @test "QEMU without the machine" {
-	make -s series
+	make -s apply
 	fake_qemu ''
 	sed -i 's/iommu=<string>/nothing/' "$BATS_TEST_TMPDIR/bin/qemu-system-aarch64"
 	refused 'no machine virt with an SMMUv3' scripts/kunit
@@ -199,7 +253,7 @@ check_kdir()
 }
 
 @test "TIMEOUT that is no number" {
-	make -s series
+	make -s apply
 	TIMEOUT=soon refused 'TIMEOUT=soon is not a number' scripts/kunit
 }
 
