@@ -206,6 +206,25 @@ int sva_smmu_disable(struct sva_smmu *s)
 }
 
 /**
+ * sva_smmu_enabled() - whether SVA is enabled for any device
+ * @s: the SMMU
+ *
+ * As long as it is the device cannot be attached to another domain.
+ *
+ * Context: may sleep.
+ * Return: true if it is.
+ */
+bool sva_smmu_enabled(struct sva_smmu *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->config.masters; i++)
+		if (arm_smmu_master_sva_enabled(&s->driver->master[i]))
+			return true;
+	return false;
+}
+
+/**
  * sva_smmu_bind() - share an address space with all devices of an SMMU
  * @s: the SMMU
  * @mm: the address space

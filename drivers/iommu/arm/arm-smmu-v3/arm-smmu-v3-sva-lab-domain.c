@@ -270,6 +270,18 @@ int sva_smmu_disable(struct sva_smmu *s)
 	return 0;
 }
 
+/**
+ * sva_smmu_enabled() - whether SVA is enabled for any device
+ * @s: the SMMU
+ *
+ * Context: any.
+ * Return: true, as drivers do not disable it.
+ */
+bool sva_smmu_enabled(struct sva_smmu *s)
+{
+	return true;
+}
+
 /* A bond with a process: one that lasts, else one that has ended. */
 static struct sva_bond *sva_find_bond(const struct sva_smmu *s,
 				      const struct mm_struct *mm)
