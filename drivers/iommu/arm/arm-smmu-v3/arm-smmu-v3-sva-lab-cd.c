@@ -225,6 +225,22 @@ bool sva_smmu_enabled(struct sva_smmu *s)
 }
 
 /**
+ * sva_smmu_stall() - whether what devices access stalls until a fault is answered
+ * @s: the SMMU, with nothing bound
+ * @stall: it does
+ * @force: the SMMU stalls always
+ *
+ * Context: any.
+ */
+void sva_smmu_stall(struct sva_smmu *s, bool stall, bool force)
+{
+	s->driver->domain.stall_enabled = stall;
+	s->smmu->features &= ~ARM_SMMU_FEAT_STALL_FORCE;
+	if (force)
+		s->smmu->features |= ARM_SMMU_FEAT_STALL_FORCE;
+}
+
+/**
  * sva_smmu_bind() - share an address space with all devices of an SMMU
  * @s: the SMMU
  * @mm: the address space

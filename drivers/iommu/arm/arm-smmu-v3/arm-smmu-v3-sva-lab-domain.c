@@ -282,6 +282,25 @@ bool sva_smmu_enabled(struct sva_smmu *s)
 	return true;
 }
 
+/**
+ * sva_smmu_stall() - whether what devices access stalls until a fault is answered
+ * @s: the SMMU, with nothing bound
+ * @stall: it does
+ * @force: the SMMU stalls always
+ *
+ * Context: any.
+ */
+void sva_smmu_stall(struct sva_smmu *s, bool stall, bool force)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->config.masters; i++)
+		s->driver->master[i].master.stall_enabled = stall;
+	s->smmu->features &= ~ARM_SMMU_FEAT_STALL_FORCE;
+	if (force)
+		s->smmu->features |= ARM_SMMU_FEAT_STALL_FORCE;
+}
+
 /* A bond with a process: one that lasts, else one that has ended. */
 static struct sva_bond *sva_find_bond(const struct sva_smmu *s,
 				      const struct mm_struct *mm)
