@@ -1254,50 +1254,6 @@ static void exit_quiets(struct kunit *test)
 	smmu_expect_sound(test, t);
 }
 
-/*
- * The process exits while its device is at work. What the device accesses from then on
- * must end at once: a stall waits for an answer to a fault, and the process that could
- * have had the page is gone. An SMMU that stalls always keeps the bit (IHI 0070, CD.S).
- */
-#define SMMU_CD_S	BIT_ULL(44)
-
-static bool smmu_stalls_after_exit(struct kunit *test, bool force)
-{
-	struct sva_smmu *s = lab.smmu[smmu_find_msi(0, true, 1)];
-	struct smmu_test *t = test->priv;
-	struct stlb_run *run = &t->run;
-	bool before, after;
-	const __le64 *cd;
-
-	sva_smmu_stall(s, true, force);
-	smmu_bind(test, s, run->mm);
-	cd = s->model.stream[0].cdtab + sva_pasid(run->mm) * 8;
-	before = le64_to_cpu(READ_ONCE(cd[0])) & SMMU_CD_S;
-	stlb_mock_unregister(&t->mock);
-	smmu_keep_no_more(t);
-	stlb_run_exit_mm(run);
-	after = le64_to_cpu(READ_ONCE(cd[0])) & SMMU_CD_S;
-	sva_smmu_unbind(s, run->mm);
-	sva_smmu_stall(s, false, false);
-
-	KUNIT_EXPECT_TRUE(test, before);
-	smmu_expect_sound(test, t);
-	return after;
-}
-
-static void exit_ends_stalls(struct kunit *test)
-{
-	bool stalls = smmu_stalls_after_exit(test, false);
-
-	stlb_verdict(test, SMMU_SUITE, stalls, "after the exit accesses %s",
-		     stalls ? "stall" : "end");
-}
-
-static void exit_keeps_forced_stalls(struct kunit *test)
-{
-	KUNIT_EXPECT_TRUE(test, smmu_stalls_after_exit(test, true));
-}
-
 /* A thread on a CPU of its own that does one thing. */
 struct smmu_helper {
 	unsigned int cpu;
@@ -1403,6 +1359,50 @@ static unsigned int smmu_find_msi(unsigned int i, bool ats, unsigned int masters
 		    lab.smmu[i]->config.masters == masters)
 			break;
 	return i;
+}
+
+/*
+ * The process exits while its device is at work. What the device accesses from then on
+ * must end at once: a stall waits for an answer to a fault, and the process that could
+ * have had the page is gone. An SMMU that stalls always keeps the bit (IHI 0070, CD.S).
+ */
+#define SMMU_CD_S	BIT_ULL(44)
+
+static bool smmu_stalls_after_exit(struct kunit *test, bool force)
+{
+	struct sva_smmu *s = lab.smmu[smmu_find_msi(0, true, 1)];
+	struct smmu_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	bool before, after;
+	const __le64 *cd;
+
+	sva_smmu_stall(s, true, force);
+	smmu_bind(test, s, run->mm);
+	cd = s->model.stream[0].cdtab + sva_pasid(run->mm) * 8;
+	before = le64_to_cpu(READ_ONCE(cd[0])) & SMMU_CD_S;
+	stlb_mock_unregister(&t->mock);
+	smmu_keep_no_more(t);
+	stlb_run_exit_mm(run);
+	after = le64_to_cpu(READ_ONCE(cd[0])) & SMMU_CD_S;
+	sva_smmu_unbind(s, run->mm);
+	sva_smmu_stall(s, false, false);
+
+	KUNIT_EXPECT_TRUE(test, before);
+	smmu_expect_sound(test, t);
+	return after;
+}
+
+static void exit_ends_stalls(struct kunit *test)
+{
+	bool stalls = smmu_stalls_after_exit(test, false);
+
+	stlb_verdict(test, SMMU_SUITE, stalls, "after the exit accesses %s",
+		     stalls ? "stall" : "end");
+}
+
+static void exit_keeps_forced_stalls(struct kunit *test)
+{
+	KUNIT_EXPECT_TRUE(test, smmu_stalls_after_exit(test, true));
 }
 
 /*
