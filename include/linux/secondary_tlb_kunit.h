@@ -154,6 +154,7 @@ void stlb_map_hugetlb_across(struct stlb_run *run);
 unsigned long stlb_room_across(struct stlb_run *run, bool second);
 struct folio *stlb_migrate_begin(struct mm_struct *mm, unsigned long va);
 void stlb_migrate_end(struct folio *folio);
+void stlb_map_shared_pages(struct stlb_run *run);
 void stlb_map_shared_table(struct stlb_run *run);
 bool stlb_table_is_shared(const struct stlb_run *run);
 void stlb_spare_huge(struct stlb_run *run);

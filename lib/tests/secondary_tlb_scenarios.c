@@ -950,6 +950,24 @@ void stlb_migrate_end(struct folio *folio)
 	folio_put(folio);
 }
 
+/**
+ * stlb_map_shared_pages() - as much shared memory as a block maps, in small pages
+ * @run: the run
+ *
+ * Every page has been read, so the table is full.
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
+ */
+void stlb_map_shared_pages(struct stlb_run *run)
+{
+	unsigned long va;
+
+	stlb_reserve(run, PMD_SIZE);
+	for (va = run->start; va < run->start + run->size; va += PAGE_SIZE)
+		stlb_cpu_read(run, va);
+}
+
 static struct file *stlb_file_of(struct mm_struct *mm, unsigned long va)
 {
 	struct vm_area_struct *vma;

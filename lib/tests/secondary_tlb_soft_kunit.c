@@ -5,6 +5,7 @@
  */
 #include <kunit/test.h>
 #include <linux/fs.h>
+#include <linux/huge_mm.h>
 #include <linux/hugetlb.h>
 #include <linux/lockdep.h>
 #include <linux/mman.h>
@@ -12,6 +13,7 @@
 #include <linux/rmap.h>
 #include <linux/secondary_tlb_compat.h>
 #include <linux/secondary_tlb_kunit.h>
+#include <linux/swap.h>
 #include <linux/uaccess.h>
 #include <linux/unistd.h>
 #include <linux/userfaultfd.h>
@@ -653,6 +655,66 @@ static void shared_table_dontneed_pmd(struct kunit *test)
 }
 
 /*
+ * MADV_COLLAPSE copies small pages to a huge page and gives up their table. What the
+ * device has cached of the pages must be gone, and what it has written be there.
+ */
+static void soft_test_collapse(struct kunit *test, bool shared)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	unsigned long va, at = 0;
+	struct stlb_leaf leaf;
+	unsigned int i;
+	bool stale;
+	long ret;
+	u32 val;
+
+	if (!has_transparent_hugepage())
+		kunit_skip(test, "no transparent huge pages on this CPU");
+	if (shared)
+		stlb_map_shared_pages(run);
+	else
+		stlb_map_private(run, STLB_PMD, false);
+	for (i = 0; i < stlb_triggers(run); i++) {
+		va = stlb_trigger(run, i);
+		stlb_cpu_write(run, va, 0);
+		KUNIT_ASSERT_EQ(test, 0, dev->ops->write(dev, va, 0x44444440 + i));
+		KUNIT_ASSERT_TRUE(test, dev->ops->holds(dev, va));
+	}
+	stlb_walk(run->mm, run->start, &leaf);
+	KUNIT_ASSERT_LT(test, leaf.size, PMD_SIZE);
+	lru_add_drain_all();
+	ret = stlb_syscall(__NR_madvise, run->start, run->size, MADV_COLLAPSE, 0);
+	if (ret)
+		kunit_skip(test, "MADV_COLLAPSE of such memory: %ld", ret);
+
+	stale = dev->ops->stale(dev, run->start, run->start + run->size, &at);
+	for (i = 0; i < stlb_triggers(run); i++) {
+		va = stlb_trigger(run, i);
+		KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, va), 0x44444440 + i);
+		if (stale)
+			continue;
+		KUNIT_EXPECT_EQ(test, 0, dev->ops->read(dev, va, &val));
+		KUNIT_EXPECT_EQ(test, val, 0x44444440 + i);
+	}
+	stlb_walk(run->mm, run->start, &leaf);
+	KUNIT_EXPECT_EQ(test, leaf.size, PMD_SIZE);
+	stlb_verdict(test, SOFT_SUITE, stale, "0x%lx is %s by an old page", at,
+		     stale ? "cached" : "not cached");
+}
+
+static void collapse_private_pmd(struct kunit *test)
+{
+	soft_test_collapse(test, false);
+}
+
+static void collapse_shared_pmd(struct kunit *test)
+{
+	soft_test_collapse(test, true);
+}
+
+/*
  * Two pages with the same contents, for which KSM needs no more than one. The
  * device has written the first.
  */
@@ -925,6 +987,8 @@ static struct kunit_case soft_test_cases[] = {
 	KUNIT_CASE(shared_table_mprotect_pmd),
 	KUNIT_CASE(shared_table_munmap_pmd),
 	KUNIT_CASE(shared_table_dontneed_pmd),
+	KUNIT_CASE(collapse_private_pmd),
+	KUNIT_CASE(collapse_shared_pmd),
 	KUNIT_CASE(mremap_reclaim_pte),
 	KUNIT_CASE(ksm_protect_pte),
 	KUNIT_CASE(ksm_replace_pte),
