@@ -5,7 +5,6 @@
  */
 #include <kunit/test.h>
 #include <linux/fs.h>
-#include <linux/huge_mm.h>
 #include <linux/hugetlb.h>
 #include <linux/lockdep.h>
 #include <linux/mman.h>

@@ -231,13 +231,15 @@ bool sva_smmu_enabled(struct sva_smmu *s)
  * @force: the SMMU stalls always
  *
  * Context: any.
+ * Return: NULL, or why that cannot be.
  */
-void sva_smmu_stall(struct sva_smmu *s, bool stall, bool force)
+const char *sva_smmu_stall(struct sva_smmu *s, bool stall, bool force)
 {
 	s->driver->domain.stall_enabled = stall;
 	s->smmu->features &= ~ARM_SMMU_FEAT_STALL_FORCE;
 	if (force)
 		s->smmu->features |= ARM_SMMU_FEAT_STALL_FORCE;
+	return NULL;
 }
 
 /**

@@ -289,16 +289,11 @@ bool sva_smmu_enabled(struct sva_smmu *s)
  * @force: the SMMU stalls always
  *
  * Context: any.
+ * Return: why that cannot be.
  */
-void sva_smmu_stall(struct sva_smmu *s, bool stall, bool force)
+const char *sva_smmu_stall(struct sva_smmu *s, bool stall, bool force)
 {
-	unsigned int i;
-
-	for (i = 0; i < s->config.masters; i++)
-		s->driver->master[i].master.stall_enabled = stall;
-	s->smmu->features &= ~ARM_SMMU_FEAT_STALL_FORCE;
-	if (force)
-		s->smmu->features |= ARM_SMMU_FEAT_STALL_FORCE;
+	return "a device that stalls can be bound with an event queue only";
 }
 
 /* A bond with a process: one that lasts, else one that has ended. */

@@ -83,7 +83,7 @@ void sva_smmu_inv_leaf(struct sva_smmu *s, const struct mm_struct *mm,
 int sva_smmu_enable(struct sva_smmu *s);
 int sva_smmu_disable(struct sva_smmu *s);
 bool sva_smmu_enabled(struct sva_smmu *s);
-void sva_smmu_stall(struct sva_smmu *s, bool stall, bool force);
+const char *sva_smmu_stall(struct sva_smmu *s, bool stall, bool force);
 u32 sva_pasid(const struct mm_struct *mm);
 u16 sva_asid(const struct sva_smmu *s, const struct mm_struct *mm);
 
