@@ -148,6 +148,15 @@ void stlb_unmap(struct stlb_run *run);
 /* Steps that scenarios are made of, for cases that are none. */
 void stlb_map_private(struct stlb_run *run, enum stlb_level level, bool thp);
 void stlb_map_hugetlb(struct stlb_run *run, enum stlb_level level, int flags);
+unsigned int stlb_map_hugetlb_pages(struct stlb_run *run, enum stlb_level level,
+				    unsigned int max);
+void stlb_map_hugetlb_across(struct stlb_run *run);
+unsigned long stlb_room_across(struct stlb_run *run, bool second);
+struct folio *stlb_migrate_begin(struct mm_struct *mm, unsigned long va);
+void stlb_migrate_end(struct folio *folio);
+void stlb_map_shared_pages(struct stlb_run *run);
+void stlb_map_shared_table(struct stlb_run *run);
+bool stlb_table_is_shared(const struct stlb_run *run);
 void stlb_spare_huge(struct stlb_run *run);
 void stlb_map_written(struct stlb_run *run, enum stlb_level level, bool thp);
 /* How many pages there are in a file of stlb_open_clean(). */
@@ -329,6 +338,8 @@ enum stlb_callback {
  * @atomic: the caller was not allowed to sleep
  * @clear: every entry of the armed translation was clear
  * @writable: every entry of the armed translation let writes through
+ * @cacheable: what a TLB could cache of the armed translation, as a digest
+ * @rmap_locked: the lock of the armed translation's anon_vma was held
  * @ptep: the entry at which a walk of its last page ended
  */
 struct stlb_call {
@@ -338,6 +349,8 @@ struct stlb_call {
 	bool atomic;
 	bool clear;
 	bool writable;
+	u64 cacheable;
+	bool rmap_locked;
 	pte_t *ptep;
 };
 
@@ -353,7 +366,7 @@ struct stlb_call {
  * @ptl: the lock that guards the armed translation
  * @start: first byte of the armed translation
  * @level: its level
- * @breaks: it is a set that has to be clear when it is told of
+ * @anon_vma: what reverse mapping finds its pages by, if they have that
  * @lock: guards what is recorded
  */
 struct stlb_mock {
@@ -367,7 +380,7 @@ struct stlb_mock {
 	spinlock_t *ptl;	/* the kernel's, see @ptl above */
 	unsigned long start;
 	enum stlb_level level;
-	bool breaks;
+	struct anon_vma *anon_vma;
 	spinlock_t lock;	/* guards what is recorded */
 };
 
@@ -377,6 +390,7 @@ void stlb_mock_unregister(struct stlb_mock *mock);
 void stlb_mock_arm(struct stlb_mock *mock, unsigned long start,
 		   enum stlb_level level);
 bool stlb_mock_sees_context(void);
+void stlb_expect_context(struct kunit *test, const struct stlb_call *call);
 
 /**
  * enum stlb_told - whether a mock was told what it has to know of an upgrade

@@ -47,12 +47,8 @@ static enum stlb_told mock_expect_upgrade(struct kunit *test,
 	unsigned int i, nr = mock->nr[STLB_CB_RANGE];
 	const struct stlb_call *call = mock->calls;
 
-	for (i = 0; i < min_t(unsigned int, nr, ARRAY_SIZE(mock->calls)); i++) {
-		if (!stlb_mock_sees_context())
-			break;
-		KUNIT_EXPECT_TRUE(test, call[i].ptl_held);
-		KUNIT_EXPECT_TRUE(test, call[i].atomic);
-	}
+	for (i = 0; i < min_t(unsigned int, nr, ARRAY_SIZE(mock->calls)); i++)
+		stlb_expect_context(test, &call[i]);
 	return stlb_mock_told(mock);
 }
 
@@ -593,6 +589,8 @@ static void mock_test_first_write(struct kunit *test, enum stlb_level level)
 	mock_show_calls(test, t, "told");
 	if (calls && stlb_mock_sees_context())
 		KUNIT_EXPECT_TRUE(test, t->mock.calls[0].atomic);
+	else if (calls)
+		kunit_info(test, "not checked, for want of PROVE_LOCKING and PREEMPT_COUNT: whether the first call is atomic\n");
 	told = calls > fill ? stlb_mock_told(&t->mock) : STLB_TOLD_LESS;
 	mock_expect_silent(test, &t->mock);
 	mock_expect_silent(test, &t->pair_only);
@@ -789,8 +787,7 @@ static void cow_split_pmd(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, call->start, t->run.start);
 		KUNIT_EXPECT_EQ(test, call->end, t->run.start + PMD_SIZE);
 		KUNIT_EXPECT_FALSE(test, call->writable);
-		if (stlb_mock_sees_context())
-			KUNIT_EXPECT_TRUE(test, call->ptl_held);
+		stlb_expect_context(test, call);
 	}
 	stlb_verdict(test, MOCK_SUITE, nr < 2, "%u calls", nr);
 }
@@ -817,35 +814,39 @@ static void cow_copy_hugetlb_pmd(struct kunit *test)
 }
 
 /*
- * A moved page has no lock from the moment that the PTLs are dropped: anonymous
- * ones of a private mapping can be migrated. So the first that is heard of it must
- * be under the PTL, when the old entry is clear.
+ * A private page that is moved can be migrated once both the PTLs and the lock of its
+ * anon_vma have been dropped. So one of them must be held when the first call comes, and
+ * the old entry be clear.
  */
 static void mock_test_mremap_hugetlb(struct kunit *test, enum stlb_level level)
 {
 	struct mock_test *t = test->priv;
 	const struct stlb_call *call = t->mock.calls;
+	bool atomic;
 	unsigned int i;
 
-	if (!stlb_mock_sees_context())
-		kunit_skip(test, "needs PROVE_LOCKING and PREEMPT_COUNT");
 	stlb_map_hugetlb(&t->run, level, MAP_PRIVATE);
 	stlb_cpu_write(&t->run, t->run.start, 1);
 	mock_arm(t, level);
 	KUNIT_ASSERT_NOT_NULL(test, t->mock.ptl);
+	KUNIT_ASSERT_NOT_NULL(test, t->mock.anon_vma);
 	stlb_mremap(&t->run);
 
 	KUNIT_ASSERT_LE(test, t->mock.nr[STLB_CB_RANGE], ARRAY_SIZE(t->mock.calls));
-	/* What was at the new address may be heard of before. */
+	/* There may be calls for the new address before. */
 	for (i = 0; i < t->mock.nr[STLB_CB_RANGE]; i++, call++)
 		if (call->start == t->run.start)
 			break;
-	KUNIT_ASSERT_LT_MSG(test, i, t->mock.nr[STLB_CB_RANGE], "never told");
+	KUNIT_ASSERT_LT_MSG(test, i, t->mock.nr[STLB_CB_RANGE], "no call");
 	KUNIT_EXPECT_EQ(test, call->end, t->run.start + t->run.size);
 	KUNIT_EXPECT_TRUE(test, call->clear);
+	if (!call->rmap_locked && !stlb_mock_sees_context())
+		kunit_skip(test, "needs PROVE_LOCKING and PREEMPT_COUNT to see whether a PTL is held");
 	/* Which of the two PTLs it is does not matter. */
-	stlb_verdict(test, MOCK_SUITE, !call->atomic,
-		     "told with%s a PTL", call->atomic ? "" : "out");
+	atomic = call->atomic && stlb_mock_sees_context();
+	stlb_verdict(test, MOCK_SUITE, !atomic && !call->rmap_locked,
+		     "a call with%s a PTL, and with%s the lock of the anon_vma",
+		     atomic ? "" : "out", call->rmap_locked ? "" : "out");
 }
 
 static void mremap_hugetlb_cont_pte(struct kunit *test)
@@ -907,6 +908,44 @@ static void mremap_once_hugetlb_cont_pmd(struct kunit *test)
 static void mremap_once_shared_pmd(struct kunit *test)
 {
 	mock_test_mremap_once(test, STLB_PMD, MAP_SHARED);
+}
+
+/*
+ * Many private pages that are moved, all of one table: one call for all of them. As
+ * many calls as there are pages would each wait for the SMMU, with a PTL held.
+ */
+static void mock_test_mremap_many(struct kunit *test, enum stlb_level level)
+{
+	struct mock_test *t = test->priv;
+	const struct stlb_call *call = t->mock.calls;
+	unsigned int pages, i, nr;
+	bool all = false;
+
+	pages = stlb_map_hugetlb_pages(&t->run, level, 16);
+	mock_arm(t, level);
+	stlb_mremap(&t->run);
+
+	nr = t->mock.nr[STLB_CB_RANGE];
+	mock_show_calls(test, t, "told");
+	for (i = 0; i < min_t(unsigned int, nr, ARRAY_SIZE(t->mock.calls)); i++, call++)
+		all |= mock_call_is_whole(call) ||
+		       (call->start <= t->run.start &&
+			call->end >= t->run.start + t->run.size);
+	if (nr == 1)
+		KUNIT_EXPECT_TRUE(test, all);
+	KUNIT_EXPECT_GE(test, nr, 1);
+	stlb_verdict_word(test, MOCK_SUITE, nr > 1 ? "excess" : NULL,
+			  "%u calls for %u pages", nr, pages);
+}
+
+static void mremap_many_hugetlb_cont_pte(struct kunit *test)
+{
+	mock_test_mremap_many(test, STLB_CONT_PTE);
+}
+
+static void mremap_many_hugetlb_pmd(struct kunit *test)
+{
+	mock_test_mremap_many(test, STLB_PMD);
 }
 
 static void mock_mprotect(struct kunit *test, struct mock_test *t,
@@ -1282,6 +1321,8 @@ static struct kunit_case mock_test_cases[] = {
 	KUNIT_CASE(mremap_once_hugetlb_pmd),
 	KUNIT_CASE(mremap_once_hugetlb_cont_pmd),
 	KUNIT_CASE(mremap_once_shared_pmd),
+	KUNIT_CASE(mremap_many_hugetlb_cont_pte),
+	KUNIT_CASE(mremap_many_hugetlb_pmd),
 	KUNIT_CASE(munmap_pte),
 	KUNIT_CASE(munmap_pmd),
 	KUNIT_CASE(munmap_table),

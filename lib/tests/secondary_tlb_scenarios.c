@@ -807,6 +807,242 @@ void stlb_map_hugetlb(struct stlb_run *run, enum stlb_level level, int flags)
 	KUNIT_ASSERT_EQ(run->test, (long)run->start, ret);
 }
 
+/**
+ * stlb_map_hugetlb_pages() - map several private hugetlb pages, and write them
+ * @run: the run; &stlb_run.size becomes the size of all of them
+ * @level: their level, not STLB_PTE
+ * @max: map no more than that
+ *
+ * Their number is a power of two, and the mapping is aligned to its size. Skips the
+ * case if there are not two pages.
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
+ * Return: how many there are.
+ */
+unsigned int stlb_map_hugetlb_pages(struct stlb_run *run, enum stlb_level level,
+				    unsigned int max)
+{
+	unsigned long size = stlb_level_size(level), va;
+	struct hstate *h = size_to_hstate(size);
+	unsigned int nr;
+	long ret;
+
+	if (!h || !stlb_hugetlb_page_free(h) || h->free_huge_pages < 2)
+		kunit_skip(run->test, "boot with hugepagesz=%luK hugepages=4",
+			   size / SZ_1K);
+
+	nr = rounddown_pow_of_two(min_t(unsigned long, h->free_huge_pages, max));
+	stlb_reserve(run, nr * size);
+	ret = stlb_syscall(__NR_mmap, run->start, run->size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_HUGETLB |
+			   (ilog2(size) << MAP_HUGE_SHIFT));
+	KUNIT_ASSERT_EQ(run->test, (long)run->start, ret);
+	for (va = run->start; va < run->start + run->size; va += size)
+		stlb_cpu_write(run, va, 1);
+	return nr;
+}
+
+/* Unmapped room: the address of the last block of a PMD table; one more follows. */
+static unsigned long stlb_across(struct stlb_run *run, unsigned long *room)
+{
+	*room = vm_mmap(NULL, 0, 4 * PUD_SIZE, PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, 0);
+	KUNIT_ASSERT_FALSE(run->test, IS_ERR_VALUE(*room));
+	return ALIGN(*room, PUD_SIZE) + PUD_SIZE - PMD_SIZE;
+}
+
+/**
+ * stlb_map_hugetlb_across() - map two private hugetlb pages whose entries are in two
+ *	tables, and write them
+ * @run: the run
+ *
+ * Each is a PMD block. The first is the last of its table, and the second the first
+ * of the next.
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
+ */
+void stlb_map_hugetlb_across(struct stlb_run *run)
+{
+	struct hstate *h = size_to_hstate(PMD_SIZE);
+	long ret;
+
+	if (!h || !stlb_hugetlb_page_free(h) || h->free_huge_pages < 2)
+		kunit_skip(run->test, "boot with hugepagesz=%luK hugepages=4",
+			   PMD_SIZE / SZ_1K);
+
+	run->start = stlb_across(run, &run->window);
+	run->window_size = 4 * PUD_SIZE;
+	run->size = 2 * PMD_SIZE;
+	ret = stlb_syscall(__NR_mmap, run->start, run->size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_HUGETLB |
+			   (PMD_SHIFT << MAP_HUGE_SHIFT));
+	KUNIT_ASSERT_EQ(run->test, (long)run->start, ret);
+	stlb_cpu_write(run, run->start, 1);
+	stlb_cpu_write(run, run->start + PMD_SIZE, 2);
+}
+
+/**
+ * stlb_room_across() - room for what stlb_map_hugetlb_across() has mapped
+ * @run: the run
+ * @second: the second table is to be there, as the first is
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
+ * Return: the address.
+ */
+unsigned long stlb_room_across(struct stlb_run *run, bool second)
+{
+	unsigned long room, to = stlb_across(run, &room);
+
+	stlb_mmap_fixed(run, to - PMD_SIZE, PAGE_SIZE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS);
+	stlb_cpu_write(run, to - PMD_SIZE, 1);
+	if (second) {
+		stlb_mmap_fixed(run, to + 2 * PMD_SIZE, PAGE_SIZE,
+				PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS);
+		stlb_cpu_write(run, to + 2 * PMD_SIZE, 1);
+	}
+	return to;
+}
+
+/**
+ * stlb_migrate_begin() - unmap a page as migration does
+ * @mm: the address space
+ * @va: an address of the page, which is mapped
+ *
+ * From here on migration copies the page: what is written to it is lost.
+ *
+ * Context: may sleep; takes the locks of the page and of its mappings. The caller
+ * sees to it that no table on the way is freed.
+ * Return: the folio, for stlb_migrate_end(), or NULL if it is mapped still.
+ */
+struct folio *stlb_migrate_begin(struct mm_struct *mm, unsigned long va)
+{
+	struct stlb_leaf leaf;
+	struct folio *folio;
+
+	stlb_walk(mm, va, &leaf);
+	if (!leaf.valid)
+		return NULL;
+	folio = page_folio(pfn_to_page(leaf.pfn));
+	folio_get(folio);
+	folio_lock(folio);
+	try_to_migrate(folio, 0);
+	if (!folio_mapped(folio))
+		return folio;
+	stlb_migrate_end(folio);
+	return NULL;
+}
+
+/**
+ * stlb_migrate_end() - map a page again, as migration does that has failed
+ * @folio: what stlb_migrate_begin() has returned
+ *
+ * Context: may sleep; takes the locks of the mappings.
+ */
+void stlb_migrate_end(struct folio *folio)
+{
+	remove_migration_ptes(folio, folio, 0);
+	folio_unlock(folio);
+	folio_put(folio);
+}
+
+/**
+ * stlb_map_shared_pages() - as much shared memory as a block maps, in small pages
+ * @run: the run
+ *
+ * Every page has been read, so the table is full.
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
+ */
+void stlb_map_shared_pages(struct stlb_run *run)
+{
+	unsigned long va;
+
+	stlb_reserve(run, PMD_SIZE);
+	for (va = run->start; va < run->start + run->size; va += PAGE_SIZE)
+		stlb_cpu_read(run, va);
+}
+
+static struct file *stlb_file_of(struct mm_struct *mm, unsigned long va)
+{
+	struct vm_area_struct *vma;
+	struct file *file = NULL;
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, va);
+	if (vma && vma->vm_file)
+		file = get_file(vma->vm_file);
+	mmap_read_unlock(mm);
+	return file;
+}
+
+/**
+ * stlb_map_shared_table() - map a hugetlb file twice, by the same table of PMDs
+ * @run: the run; &stlb_run.start is the second mapping
+ *
+ * The file has room for as many blocks as a table has, and two pages. Both are mapped
+ * by either mapping. Skips the case if this kernel does not share the table.
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
+ */
+void stlb_map_shared_table(struct stlb_run *run)
+{
+	struct hstate *h = size_to_hstate(PMD_SIZE);
+	unsigned long first, i;
+	long ret;
+
+	if (!h || !stlb_hugetlb_page_free(h) || h->free_huge_pages < 2)
+		kunit_skip(run->test, "boot with hugepagesz=%luK hugepages=4",
+			   PMD_SIZE / SZ_1K);
+
+	run->window_size = 4 * PUD_SIZE;
+	run->window = vm_mmap(NULL, 0, run->window_size, PROT_NONE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, 0);
+	KUNIT_ASSERT_FALSE(run->test, IS_ERR_VALUE(run->window));
+	first = ALIGN(run->window, PUD_SIZE);
+	run->start = first + PUD_SIZE;
+	run->size = PUD_SIZE;
+	ret = stlb_syscall(__NR_mmap, first, PUD_SIZE, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED |
+			   MAP_HUGETLB | (PMD_SHIFT << MAP_HUGE_SHIFT));
+	KUNIT_ASSERT_EQ(run->test, (long)first, ret);
+	run->file = stlb_file_of(run->mm, first);
+	KUNIT_ASSERT_NOT_NULL(run->test, run->file);
+	KUNIT_ASSERT_EQ(run->test, run->start,
+			vm_mmap(run->file, run->start, PUD_SIZE,
+				PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_NORESERVE | MAP_FIXED, 0));
+	for (i = 0; i < 2; i++) {
+		stlb_cpu_write(run, first + i * PMD_SIZE, i);
+		stlb_cpu_write(run, run->start + i * PMD_SIZE, i);
+	}
+	if (!stlb_table_is_shared(run))
+		kunit_skip(run->test, "this kernel does not share tables of hugetlb entries");
+}
+
+/**
+ * stlb_table_is_shared() - whether what stlb_map_shared_table() has mapped shares the
+ *	table of PMDs
+ * @run: the run
+ *
+ * Context: nobody else maps or unmaps anything.
+ * Return: true if the entries of both mappings are the same.
+ */
+bool stlb_table_is_shared(const struct stlb_run *run)
+{
+	struct stlb_leaf first, second;
+
+	stlb_walk(run->mm, run->start - PUD_SIZE, &first);
+	stlb_walk(run->mm, run->start, &second);
+	return first.valid && first.ptep == second.ptep;
+}
+
 /* Every page that can trigger an upgrade, and the neighbours of a single one. */
 static void stlb_write_all(struct stlb_run *run)
 {

@@ -5,14 +5,18 @@
  */
 #include <kunit/test.h>
 #include <linux/fs.h>
+#include <linux/hugetlb.h>
+#include <linux/lockdep.h>
 #include <linux/mman.h>
 #include <linux/pagemap.h>
 #include <linux/rmap.h>
 #include <linux/secondary_tlb_compat.h>
 #include <linux/secondary_tlb_kunit.h>
+#include <linux/swap.h>
 #include <linux/uaccess.h>
 #include <linux/unistd.h>
 #include <linux/userfaultfd.h>
+#include <linux/workqueue.h>
 
 #define SOFT_SUITE	"secondary_tlb_soft"
 
@@ -20,6 +24,10 @@
  * @loaded: the TLB has cached what soft_moved() offered
  * @held: what @late has found, which looks when the locks of a change are gone.
  * @stops: how often soft_stop() was called; @here: somebody waits there for @go_on
+ * @to: the new address of what is moved; @lock: what keeps the move from going on
+ *	while @locked; @seen: the first page has moved by then; @migrated: it has been
+ *	unmapped at @to, by @cpu
+ * @unlocked: a table was unshared without the lock of the file's mappings
  */
 struct soft_test {
 	struct stlb_run run;
@@ -36,6 +44,14 @@ struct soft_test {
 	struct folio *folio;
 	long ret;
 	u32 val;
+	unsigned long to;
+	spinlock_t *lock;	/* the kernel's, see @lock above */
+	struct delayed_work unlock;
+	unsigned int cpu;
+	bool locked;
+	bool seen;
+	bool migrated;
+	bool unlocked;
 };
 
 static void soft_test_scenario(struct kunit *test,
@@ -376,6 +392,328 @@ static void mremap_reclaim_pte(struct kunit *test)
 }
 
 /*
+ * Keep mremap() from going on, by a lock that it needs, and have the page that it has
+ * moved unmapped as migration does. That may sleep, so the lock is taken from below
+ * what counts for preemption. If the page cannot be unmapped as long as mremap() is
+ * under way, the lock is released in time for mremap() to end.
+ */
+static void soft_unlock(struct soft_test *t)
+{
+	if (xchg(&t->locked, false))
+		arch_spin_unlock(&t->lock->rlock.raw_lock);
+}
+
+static void soft_unlock_work(struct work_struct *work)
+{
+	soft_unlock(container_of(to_delayed_work(work), struct soft_test, unlock));
+}
+
+static void soft_migrate_moved(struct stlb_helper *helper)
+{
+	struct soft_test *t = container_of(helper, struct soft_test, helper);
+	struct stlb_device *dev = &t->soft.dev;
+	unsigned long timeout = jiffies + 10 * HZ;
+	struct stlb_leaf leaf;
+	struct folio *folio;
+
+	set_cpus_allowed_ptr(current, cpumask_of(t->cpu));
+	arch_spin_lock(&t->lock->rlock.raw_lock);
+	WRITE_ONCE(t->locked, true);
+	complete(&t->here);
+	do {
+		cond_resched();
+		stlb_walk(helper->mm, t->to, &leaf);
+	} while (!leaf.valid && time_before(jiffies, timeout));
+
+	t->seen = leaf.valid;
+	if (t->seen) {
+		schedule_delayed_work_on(t->cpu, &t->unlock, HZ / 2);
+		folio = stlb_migrate_begin(helper->mm, t->to);
+		t->migrated = folio;
+		t->held = dev->ops->holds(dev, t->run.start);
+		soft_unlock(t);
+		if (folio)
+			stlb_migrate_end(folio);
+	}
+	soft_unlock(t);
+}
+
+/*
+ * The first of two private pages is moved, and migrated by its new address before the
+ * second is:
+ *
+ *	mremap()			migration
+ *	--------			---------
+ *	moves the first page
+ *					finds it by its anon_vma
+ *					unmaps it at the new address
+ *					copies it
+ *	invalidates the old address
+ *
+ * What is written by the old address after the copy is lost. The move of the second
+ * page waits for its PTL, or with @table for the lock under which a table is added.
+ */
+static void soft_test_mremap_migrate(struct kunit *test, bool table)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	unsigned int cpu = cpumask_first(cpu_online_mask);
+	struct cpumask cpus;
+	bool here, done;
+	long ret = 0;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "mremap() and migration need a CPU each");
+	stlb_map_hugetlb_across(run);
+	t->to = stlb_room_across(run, !table);
+	KUNIT_ASSERT_EQ(test, 0, dev->ops->write(dev, run->start, 0x44444444));
+	KUNIT_ASSERT_TRUE(test, dev->ops->holds(dev, run->start));
+	t->lock = table ? &run->mm->page_table_lock :
+			  stlb_ptl(run->mm, run->start + PMD_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, t->lock);
+
+	INIT_DELAYED_WORK(&t->unlock, soft_unlock_work);
+	t->cpu = cpumask_next(cpu, cpu_online_mask);
+	t->helper.mm = run->mm;
+	t->helper.fn = soft_migrate_moved;
+	KUNIT_ASSERT_EQ(test, 0, stlb_helper_start(&t->helper));
+	cpumask_copy(&cpus, current->cpus_ptr);
+	set_cpus_allowed_ptr(current, cpumask_of(cpu));
+	complete(&t->helper.go);
+	here = soft_wait_for_stop(t);
+	if (here)
+		ret = stlb_mremap_to(run->start, run->size, t->to);
+	done = wait_for_completion_timeout(&t->helper.done, 20 * HZ);
+	set_cpus_allowed_ptr(current, &cpus);
+	cancel_delayed_work_sync(&t->unlock);
+
+	KUNIT_ASSERT_TRUE(test, here && done);
+	KUNIT_ASSERT_EQ(test, ret, (long)t->to);
+	KUNIT_ASSERT_TRUE_MSG(test, t->seen, "nothing was moved while the lock was held");
+	KUNIT_ASSERT_TRUE_MSG(test, t->migrated, "the page was not unmapped");
+	KUNIT_EXPECT_FALSE(test, dev->ops->holds(dev, run->start));
+	KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, t->to), 0x44444444);
+	stlb_verdict(test, SOFT_SUITE, t->held,
+		     "the page is unmapped, and the device %s it",
+		     t->held ? "holds" : "does not hold");
+}
+
+static void mremap_migrate_pmd(struct kunit *test)
+{
+	soft_test_mremap_migrate(test, false);
+}
+
+static void mremap_migrate_table_pmd(struct kunit *test)
+{
+	soft_test_mremap_migrate(test, true);
+}
+
+/*
+ * A page is moved while it is under migration: nothing may be left of it at its old
+ * address, in none of the entries. A later mapping there would find it.
+ */
+static void mremap_migrating_cont_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	struct mm_struct *mm = run->mm;
+	unsigned int left = 0;
+	struct stlb_leaf leaf;
+	struct folio *folio;
+	unsigned long va, to;
+
+	stlb_map_hugetlb(run, STLB_CONT_PTE, MAP_PRIVATE);
+	stlb_cpu_write(run, run->start, 0x44444444);
+	folio = stlb_migrate_begin(mm, run->start);
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	/* Until it is mapped again nothing may end the case. */
+	to = vm_mmap(NULL, 0, 2 * run->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	if (!IS_ERR_VALUE(to)) {
+		to = ALIGN(to, run->size);
+		t->ret = stlb_mremap_to(run->start, run->size, to);
+		for (va = run->start; va < run->start + run->size; va += PAGE_SIZE) {
+			stlb_walk(mm, va, &leaf);
+			if (t->ret != (long)to || !leaf.present)
+				continue;
+			left++;
+			/* Else the end of the address space would find it. */
+			pte_clear(mm, va, leaf.ptep);
+		}
+	}
+	stlb_migrate_end(folio);
+
+	KUNIT_ASSERT_EQ(test, t->ret, (long)to);
+	KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, to), 0x44444444);
+	va = vm_mmap(NULL, run->start, run->size, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0);
+	KUNIT_ASSERT_EQ(test, va, run->start);
+	for (; va < run->start + run->size; va += PAGE_SIZE) {
+		KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, va), 0);
+		stlb_cpu_write(run, va, 3);
+	}
+	stlb_verdict(test, SOFT_SUITE, left, "%u entries are left", left);
+}
+
+/*
+ * Two mappings of a hugetlb file share a table of PMDs. Whatever changes one of them
+ * alone gives up the table, with all that a TLB may have cached of it: the other may
+ * free the table from then on.
+ */
+static void soft_watch_lock(struct stlb_late *late)
+{
+	struct soft_test *t = container_of(late, struct soft_test, late);
+
+	if (!rwsem_is_locked(&t->run.file->f_mapping->i_mmap_rwsem))
+		t->unlocked = true;
+}
+
+static void soft_nothing_late(struct stlb_late *late)
+{
+}
+
+static void soft_share_table(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	unsigned int i;
+	u32 val;
+
+	stlb_map_shared_table(run);
+	for (i = 0; i < 2; i++) {
+		KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, run->start + i * PMD_SIZE,
+							&val));
+		KUNIT_ASSERT_TRUE(test, dev->ops->holds(dev, run->start + i * PMD_SIZE));
+	}
+}
+
+static void soft_expect_unshared(struct kunit *test, const char *wrong)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	unsigned int i, held = 0;
+
+	KUNIT_EXPECT_FALSE_MSG(test, stlb_table_is_shared(run), "the table is shared still");
+	for (i = 0; i < 2; i++)
+		held += dev->ops->holds(dev, run->start + i * PMD_SIZE);
+	stlb_verdict_word(test, SOFT_SUITE, held ? "stale" : wrong,
+			  "%u of 2 pages cached by the table that was given up%s", held,
+			  wrong ? ", which was done without a lock" : "");
+}
+
+/* A VMA is split: the flag that it gets has to do with fork() only. */
+static void shared_table_split_pmd(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	long ret;
+
+	soft_share_table(test);
+	t->late.before = soft_watch_lock;
+	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run, soft_nothing_late));
+	/* The kernel asserts it as well, and would end a run of the suites by that. */
+	lockdep_off();
+	ret = stlb_syscall(__NR_madvise, run->start + PMD_SIZE, PMD_SIZE,
+			   MADV_DONTFORK, 0);
+	lockdep_on();
+	KUNIT_ASSERT_EQ(test, 0L, ret);
+	KUNIT_ASSERT_TRUE_MSG(test, t->late.acted, "nothing was unshared");
+	soft_expect_unshared(test, t->unlocked ? "freed" : NULL);
+}
+
+static void soft_change_shared(struct kunit *test, int nr, unsigned long arg)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	long ret;
+
+	soft_share_table(test);
+	/* It may split the VMA, see above. */
+	lockdep_off();
+	ret = stlb_syscall(nr, run->start + PMD_SIZE, PMD_SIZE, arg, 0);
+	lockdep_on();
+	KUNIT_ASSERT_EQ(test, 0L, ret);
+	soft_expect_unshared(test, NULL);
+}
+
+static void shared_table_mprotect_pmd(struct kunit *test)
+{
+	soft_change_shared(test, __NR_mprotect, PROT_READ);
+}
+
+static void shared_table_munmap_pmd(struct kunit *test)
+{
+	soft_change_shared(test, __NR_munmap, 0);
+}
+
+static void shared_table_dontneed_pmd(struct kunit *test)
+{
+	soft_change_shared(test, __NR_madvise, MADV_DONTNEED);
+}
+
+/*
+ * MADV_COLLAPSE copies small pages to a huge page and gives up their table. What the
+ * device has cached of the pages must be gone, and what it has written be there.
+ */
+static void soft_test_collapse(struct kunit *test, bool shared)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	unsigned long va, at = 0;
+	struct stlb_leaf leaf;
+	unsigned int i;
+	bool stale;
+	long ret;
+	u32 val;
+
+	if (!has_transparent_hugepage())
+		kunit_skip(test, "no transparent huge pages on this CPU");
+	if (shared)
+		stlb_map_shared_pages(run);
+	else
+		stlb_map_private(run, STLB_PMD, false);
+	for (i = 0; i < stlb_triggers(run); i++) {
+		va = stlb_trigger(run, i);
+		stlb_cpu_write(run, va, 0);
+		KUNIT_ASSERT_EQ(test, 0, dev->ops->write(dev, va, 0x44444440 + i));
+		KUNIT_ASSERT_TRUE(test, dev->ops->holds(dev, va));
+	}
+	stlb_walk(run->mm, run->start, &leaf);
+	KUNIT_ASSERT_LT(test, leaf.size, PMD_SIZE);
+	lru_add_drain_all();
+	ret = stlb_syscall(__NR_madvise, run->start, run->size, MADV_COLLAPSE, 0);
+	if (ret)
+		kunit_skip(test, "MADV_COLLAPSE of such memory: %ld", ret);
+
+	stale = dev->ops->stale(dev, run->start, run->start + run->size, &at);
+	for (i = 0; i < stlb_triggers(run); i++) {
+		va = stlb_trigger(run, i);
+		KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, va), 0x44444440 + i);
+		if (stale)
+			continue;
+		KUNIT_EXPECT_EQ(test, 0, dev->ops->read(dev, va, &val));
+		KUNIT_EXPECT_EQ(test, val, 0x44444440 + i);
+	}
+	stlb_walk(run->mm, run->start, &leaf);
+	KUNIT_EXPECT_EQ(test, leaf.size, PMD_SIZE);
+	stlb_verdict(test, SOFT_SUITE, stale, "0x%lx is %s by an old page", at,
+		     stale ? "cached" : "not cached");
+}
+
+static void collapse_private_pmd(struct kunit *test)
+{
+	soft_test_collapse(test, false);
+}
+
+static void collapse_shared_pmd(struct kunit *test)
+{
+	soft_test_collapse(test, true);
+}
+
+/*
  * Two pages with the same contents, for which KSM needs no more than one. The
  * device has written the first.
  */
@@ -641,6 +979,15 @@ static struct kunit_case soft_test_cases[] = {
 	KUNIT_CASE(mremap_hugetlb_pmd),
 	KUNIT_CASE(mremap_hugetlb_cont_pmd),
 	KUNIT_CASE(mremap_hugetlb_far_pmd),
+	KUNIT_CASE(mremap_migrate_pmd),
+	KUNIT_CASE(mremap_migrate_table_pmd),
+	KUNIT_CASE(mremap_migrating_cont_pte),
+	KUNIT_CASE(shared_table_split_pmd),
+	KUNIT_CASE(shared_table_mprotect_pmd),
+	KUNIT_CASE(shared_table_munmap_pmd),
+	KUNIT_CASE(shared_table_dontneed_pmd),
+	KUNIT_CASE(collapse_private_pmd),
+	KUNIT_CASE(collapse_shared_pmd),
 	KUNIT_CASE(mremap_reclaim_pte),
 	KUNIT_CASE(ksm_protect_pte),
 	KUNIT_CASE(ksm_replace_pte),

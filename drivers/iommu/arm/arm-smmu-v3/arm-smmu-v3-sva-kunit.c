@@ -1184,6 +1184,44 @@ static unsigned int smmu_count_tlbis(const struct sva_smmu *s)
 }
 
 /*
+ * mremap() of many private blocks: an SMMU without range invalidation gets a TLBI for
+ * each, and keeps what it has of other addresses. What is between the blocks and their
+ * new address is one table, so it is one call.
+ */
+static void mremap_many_pmd(struct kunit *test)
+{
+	struct smmu_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	unsigned int pages, tlbis = 0, i;
+	unsigned long before, after, at;
+	bool stale, lost;
+	u32 val;
+
+	smmu_bind_all(test);
+	pages = stlb_map_hugetlb_pages(run, STLB_PMD, 16);
+	before = run->start - PAGE_SIZE;
+	after = run->start + run->size;
+	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, before, &val));
+	KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, after, &val));
+	for (i = 0; i < pages; i++)
+		KUNIT_ASSERT_EQ(test, 0, smmu_read(&t->dev, run->start + i * PMD_SIZE,
+						   &val));
+	smmu_mark_all(t);
+	stlb_mremap(run);
+
+	for (i = 0; i < t->nr; i++)
+		tlbis = max(tlbis, smmu_count_tlbis(t->smmu[i]));
+	stale = smmu_stale(&t->dev, run->start, after, &at);
+	lost = !smmu_holds(&t->dev, before) || !smmu_holds(&t->dev, after);
+	KUNIT_EXPECT_GE(test, tlbis, 1);
+	smmu_expect_sound(test, t);
+	stlb_verdict_word(test, SMMU_SUITE,
+			  stale ? "stale" : lost || tlbis > pages ? "excess" : NULL,
+			  "%u blocks are %s, others are %s, %u TLBIs at most", pages,
+			  stale ? "held" : "gone", lost ? "as well" : "not", tlbis);
+}
+
+/*
  * The process exits, and its devices do not: they get nothing, and are quiet. They
  * are told once, and of nothing that is unmapped after that.
  */
@@ -1321,6 +1359,53 @@ static unsigned int smmu_find_msi(unsigned int i, bool ats, unsigned int masters
 		    lab.smmu[i]->config.masters == masters)
 			break;
 	return i;
+}
+
+/*
+ * The process exits while its device is at work. What the device accesses from then on
+ * must end at once: a stall waits for an answer to a fault, and the process that could
+ * have had the page is gone. An SMMU that stalls always keeps the bit (IHI 0070, CD.S).
+ */
+#define SMMU_CD_S	BIT_ULL(44)
+
+static bool smmu_stalls_after_exit(struct kunit *test, bool force)
+{
+	struct sva_smmu *s = lab.smmu[smmu_find_msi(0, true, 1)];
+	struct smmu_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	bool before, after;
+	const __le64 *cd;
+	const char *why;
+
+	why = sva_smmu_stall(s, true, force);
+	if (why)
+		kunit_skip(test, "%s", why);
+	smmu_bind(test, s, run->mm);
+	cd = s->model.stream[0].cdtab + sva_pasid(run->mm) * 8;
+	before = le64_to_cpu(READ_ONCE(cd[0])) & SMMU_CD_S;
+	stlb_mock_unregister(&t->mock);
+	smmu_keep_no_more(t);
+	stlb_run_exit_mm(run);
+	after = le64_to_cpu(READ_ONCE(cd[0])) & SMMU_CD_S;
+	sva_smmu_unbind(s, run->mm);
+	sva_smmu_stall(s, false, false);
+
+	KUNIT_EXPECT_TRUE(test, before);
+	smmu_expect_sound(test, t);
+	return after;
+}
+
+static void exit_ends_stalls(struct kunit *test)
+{
+	bool stalls = smmu_stalls_after_exit(test, false);
+
+	stlb_verdict(test, SMMU_SUITE, stalls, "after the exit accesses %s",
+		     stalls ? "stall" : "end");
+}
+
+static void exit_keeps_forced_stalls(struct kunit *test)
+{
+	KUNIT_EXPECT_TRUE(test, smmu_stalls_after_exit(test, true));
 }
 
 /*
@@ -1509,7 +1594,7 @@ static void disable_waits(struct kunit *test)
 	struct sva_smmu *s = lab.smmu[smmu_find_msi(0, true, 1)];
 	static struct smmu_helper call, disable;
 	struct smmu_test *t = test->priv;
-	bool caught, waits, early;
+	bool caught, waits, early, leaves;
 
 	smmu_needs_disable(test);
 	smmu_needs(test, 3);
@@ -1528,6 +1613,8 @@ static void disable_waits(struct kunit *test)
 	wake_up_process(disable.task);
 	waits = smmu_helper_blocks(&disable);
 	early = completion_done(&disable.done);
+	/* What keeps the devices in the domain that the callback is in. */
+	leaves = !sva_smmu_enabled(s);
 	smmu_model_release(&s->model);
 	KUNIT_ASSERT_TRUE(test, smmu_helper_done(&call, 60));
 	KUNIT_ASSERT_TRUE(test, smmu_helper_done(&disable, 60));
@@ -1535,9 +1622,11 @@ static void disable_waits(struct kunit *test)
 	KUNIT_EXPECT_TRUE_MSG(test, caught, "no callback to wait for");
 	KUNIT_EXPECT_TRUE_MSG(test, waits || early, "SVA is being disabled for long");
 	smmu_expect_sound(test, t);
-	stlb_verdict_word(test, SMMU_SUITE, early ? "freed" : NULL,
-			  "SVA disabled %s a callback is in the domain",
-			  early ? "while" : "when no longer");
+	KUNIT_EXPECT_FALSE_MSG(test, sva_smmu_enabled(s), "SVA is not disabled");
+	stlb_verdict_word(test, SMMU_SUITE, early || leaves ? "freed" : NULL,
+			  "SVA is disabled %s, and devices may leave the domain %s",
+			  early ? "while a callback is in the domain" : "after the callback",
+			  leaves ? "before" : "then");
 }
 
 /* After a bind that has failed nobody is told, and the next one works. */
@@ -1920,6 +2009,7 @@ static struct kunit_case smmu_test_cases[] = {
 	KUNIT_CASE(split_block_pte),
 	KUNIT_CASE(split_zero_block_pte),
 	KUNIT_CASE(mprotect_block_pmd),
+	KUNIT_CASE(mremap_many_pmd),
 	KUNIT_CASE(parallel_upgrades),
 	KUNIT_CASE(range_16t),
 	KUNIT_CASE(munmap_16t),
@@ -1942,6 +2032,8 @@ static struct kunit_case smmu_test_cases[] = {
 	KUNIT_CASE(unbind_one_of_two),
 	KUNIT_CASE(unbind_in_storm),
 	KUNIT_CASE(exit_quiets),
+	KUNIT_CASE(exit_ends_stalls),
+	KUNIT_CASE(exit_keeps_forced_stalls),
 	KUNIT_CASE(model_sees_bad_commands),
 	{}
 };

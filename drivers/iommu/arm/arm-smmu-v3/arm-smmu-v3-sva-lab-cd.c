@@ -206,6 +206,43 @@ int sva_smmu_disable(struct sva_smmu *s)
 }
 
 /**
+ * sva_smmu_enabled() - whether SVA is enabled for any device
+ * @s: the SMMU
+ *
+ * As long as it is the device cannot be attached to another domain.
+ *
+ * Context: may sleep.
+ * Return: true if it is.
+ */
+bool sva_smmu_enabled(struct sva_smmu *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->config.masters; i++)
+		if (arm_smmu_master_sva_enabled(&s->driver->master[i]))
+			return true;
+	return false;
+}
+
+/**
+ * sva_smmu_stall() - whether what devices access stalls until a fault is answered
+ * @s: the SMMU, with nothing bound
+ * @stall: it does
+ * @force: the SMMU stalls always
+ *
+ * Context: any.
+ * Return: NULL, or why that cannot be.
+ */
+const char *sva_smmu_stall(struct sva_smmu *s, bool stall, bool force)
+{
+	s->driver->domain.stall_enabled = stall;
+	s->smmu->features &= ~ARM_SMMU_FEAT_STALL_FORCE;
+	if (force)
+		s->smmu->features |= ARM_SMMU_FEAT_STALL_FORCE;
+	return NULL;
+}
+
+/**
  * sva_smmu_bind() - share an address space with all devices of an SMMU
  * @s: the SMMU
  * @mm: the address space

@@ -270,6 +270,32 @@ int sva_smmu_disable(struct sva_smmu *s)
 	return 0;
 }
 
+/**
+ * sva_smmu_enabled() - whether SVA is enabled for any device
+ * @s: the SMMU
+ *
+ * Context: any.
+ * Return: true, as drivers do not disable it.
+ */
+bool sva_smmu_enabled(struct sva_smmu *s)
+{
+	return true;
+}
+
+/**
+ * sva_smmu_stall() - whether what devices access stalls until a fault is answered
+ * @s: the SMMU, with nothing bound
+ * @stall: it does
+ * @force: the SMMU stalls always
+ *
+ * Context: any.
+ * Return: why that cannot be.
+ */
+const char *sva_smmu_stall(struct sva_smmu *s, bool stall, bool force)
+{
+	return "a device that stalls can be bound with an event queue only";
+}
+
 /* A bond with a process: one that lasts, else one that has ended. */
 static struct sva_bond *sva_find_bond(const struct sva_smmu *s,
 				      const struct mm_struct *mm)

@@ -82,6 +82,8 @@ void sva_smmu_inv_leaf(struct sva_smmu *s, const struct mm_struct *mm,
 		       unsigned long iova, size_t size, size_t granule);
 int sva_smmu_enable(struct sva_smmu *s);
 int sva_smmu_disable(struct sva_smmu *s);
+bool sva_smmu_enabled(struct sva_smmu *s);
+const char *sva_smmu_stall(struct sva_smmu *s, bool stall, bool force);
 u32 sva_pasid(const struct mm_struct *mm);
 u16 sva_asid(const struct sva_smmu *s, const struct mm_struct *mm);
 
