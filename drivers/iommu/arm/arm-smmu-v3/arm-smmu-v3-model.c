@@ -842,7 +842,7 @@ static void smmu_model_decode(struct smmu_model *m, const u64 cmd[2])
 	}
 	m->nr_unsynced++;
 	if (m->max_unsynced && !m->several && m->nr_unsynced > m->max_unsynced)
-		smmu_model_error(m, "%u commands without CMD_SYNC, which this SMMU does not survive",
+		smmu_model_error(m, "%u commands without CMD_SYNC, which are too many here",
 				 m->nr_unsynced);
 	if (m->nr_pending == ARRAY_SIZE(m->pending))
 		smmu_model_error(m, "too many commands without CMD_SYNC");
@@ -868,7 +868,10 @@ bool smmu_model_consume(struct smmu_model *m)
 	u32 slot;
 	u32 cr0 = READ_ONCE(m->page0[SMMU_MODEL_CR0]);
 
-	/* "Update flags": an update of SMMU_CR0 is complete when SMMU_CR0ACK says so. */
+	/*
+	 * "Update flags": an update of SMMU_CR0 is complete when SMMU_CR0ACK says so.
+	 * What was consumed before is complete, too.
+	 */
 	if (m->page0[SMMU_MODEL_CR0ACK] != cr0)
 		smp_store_release(&m->page0[SMMU_MODEL_CR0ACK], cr0);
 	if (!(cr0 & SMMU_MODEL_CMDQEN))

@@ -1782,7 +1782,7 @@ static void bind_writes_cd(struct kunit *test)
 {
 	struct smmu_test *t = test->priv;
 	struct mm_struct *mm = t->run.mm;
-	u64 word[2], asid, tg = PAGE_SIZE == SZ_4K ? 0 : PAGE_SIZE == SZ_64K ? 1 : 2;
+	u64 word[2], asid, tg = PAGE_SHIFT == 12 ? 0 : PAGE_SHIFT == 16 ? 1 : 2;
 	unsigned int i, j;
 
 	smmu_bind_all(test);
