@@ -342,7 +342,7 @@ static void smmu_want(const struct sva_config *config, unsigned long start,
 	u64 first = start / PAGE_SIZE, last = (end - 1) / PAGE_SIZE;
 
 	*want = (struct smmu_want){ .tlbis = 1 };
-	/* A part of a page is a mistake of the caller where only pages are passed. */
+	/* A part of a page is a bug of the caller where only pages are passed. */
 	if (start >= end || end > 1UL << vabits_actual ||
 	    (!STLB_ANY_RANGE && !PAGE_ALIGNED(start | end))) {
 		want->all = true;
@@ -1720,7 +1720,7 @@ static void smmu_read_leaf(struct smmu_reader *r, const struct mm_struct *mm,
 		else if (cmd->start != at)
 			r->why = "a TLBI for another address";
 		else if (!cmd->leaf)
-			r->why = "table entries are not spared";
+			r->why = "cached table entries are invalidated";
 		else if (range_inv && cmd->level_size != granule)
 			r->why = "a hint of another level";
 		at = range_inv ? cmd->last + 1 : at + granule;
