@@ -2100,7 +2100,7 @@ static void smmu_unmap_blocks(struct smmu_helper *h)
 				  h->end - h->start, PMD_SIZE);
 }
 
-/* A DMA domain of which many blocks are unmapped at once: the SMMU is given few commands. */
+/* Unmapping many blocks of a DMA domain takes no more commands than the limit. */
 static void dma_blocks(struct kunit *test)
 {
 	static const unsigned int nr[] = {
