@@ -181,4 +181,24 @@ static inline int stlb_attach_again(struct iommu_domain *domain,
  */
 #define STLB_SMMU_INVS		(!STLB_BEFORE(7, 3))
 
+/*
+ * By 7.3: the SMMUv3 driver lets the SMMU update the access flag and the dirty state
+ * in the page table of a process (HTTU), and repeats every TLBI for SMMUs that need
+ * it twice.
+ */
+#define STLB_SMMU_HTTU		(!STLB_BEFORE(7, 3))
+#define STLB_SMMU_REPEATS	(!STLB_BEFORE(7, 3))
+
+/*
+ * By 7.3: a case can expect a WARN(). Otherwise it is one more thing that has gone
+ * wrong. The statement behind it is executed in either case.
+ */
+#if STLB_BEFORE(7, 3)
+#define STLB_EXPECTS_WARN	0
+#define stlb_expect_warn(_test)
+#else
+#define STLB_EXPECTS_WARN	1
+#define stlb_expect_warn(_test)	kunit_warning_suppress(_test)
+#endif
+
 #endif /* _LINUX_SECONDARY_TLB_COMPAT_H */

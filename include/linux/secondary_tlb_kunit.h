@@ -415,6 +415,7 @@ const char *stlb_told_word(enum stlb_told told);
  * @pfn: page frame behind @start
  * @tag: the address space (an ASID, a PASID)
  * @writable: what the walk found
+ * @dbm: the same
  */
 struct stlb_cached {
 	unsigned long start;
@@ -422,6 +423,7 @@ struct stlb_cached {
 	unsigned long pfn;
 	u32 tag;
 	bool writable;
+	bool dbm;
 };
 
 /**

@@ -513,6 +513,7 @@ struct stlb_cached *stlb_cache_fill(struct stlb_cache *cache, u32 tag,
 		.pfn		= leaf->pfn + ((start - leaf->start) >> PAGE_SHIFT),
 		.tag		= tag,
 		.writable	= leaf->writable,
+		.dbm		= leaf->dbm,
 	};
 	return e;
 }

@@ -1954,9 +1954,9 @@ void stlb_test_device(struct stlb_run *run, const struct stlb_scenario *scenario
 		if (ops->dropped)
 			ops->dropped(dev);
 		stlb_upgrade(run, scenario, stlb_trigger(run, i));
-		dropped = ops->dropped ? ops->dropped(dev) : 0;
 		if (ops->after)
 			ops->after(dev, run, scenario);
+		dropped = ops->dropped ? ops->dropped(dev) : 0;
 		lost |= dropped > run->size + spill;
 
 		if (ops->stale && ops->stale(dev, run->start, after, &va)) {

@@ -43,6 +43,7 @@ int smmu_model_init(struct smmu_model *m)
 	m->queue = kcalloc(2UL << m->log2size, sizeof(u64), GFP_KERNEL);
 	/* Not the real one: what the driver does with it must be what it says. */
 	m->queue_pa = 0x5a5a00000000;
+	m->page0[SMMU_MODEL_CR0] = SMMU_MODEL_SMMUEN | SMMU_MODEL_CMDQEN;
 	return m->queue ? 0 : -ENOMEM;
 }
 
@@ -56,6 +57,25 @@ void smmu_model_exit(struct smmu_model *m)
 {
 	kfree(m->queue);
 	m->queue = NULL;
+}
+
+/**
+ * smmu_model_reset() - drop all that is cached, as a driver does before it begins
+ * @m: the model
+ *
+ * Context: any but an interrupt; takes &smmu_model.lock.
+ */
+void smmu_model_reset(struct smmu_model *m)
+{
+	unsigned int i;
+
+	spin_lock(&m->lock);
+	m->tlb.nr = 0;
+	for (i = 0; i < m->nr_streams; i++) {
+		m->stream[i].atc.nr = 0;
+		memset(m->stream[i].cfg, 0, sizeof(m->stream[i].cfg));
+	}
+	spin_unlock(&m->lock);
 }
 
 /**
@@ -117,11 +137,45 @@ static struct smmu_model_stream *smmu_model_stream(struct smmu_model *m, u32 sid
 	return NULL;
 }
 
+static bool cd_hw_access(const u64 word[2])
+{
+	return bits(word[0], 43, 43);
+}
+
+static bool cd_hw_dirty(const u64 word[2])
+{
+	return bits(word[0], 42, 42);
+}
+
+/*
+ * "Context descriptor": what a valid one must not ask of this SMMU, which has
+ * neither stalls nor AArch32, and reads TTB0 only.
+ */
+static void smmu_model_check_cd(struct smmu_model *m, const u64 word[2])
+{
+	if (!bits(word[0], 31, 31))
+		return;
+	if (!bits(word[0], 41, 41))
+		smmu_model_error(m, "CD without AA64: 0x%016llx", word[0]);
+	if (!bits(word[0], 30, 30))
+		smmu_model_error(m, "CD without EPD1, and with no TTB1: 0x%016llx",
+				 word[0]);
+	if (bits(word[0], 44, 44))
+		smmu_model_error(m, "CD.S without stalls: 0x%016llx", word[0]);
+	if ((cd_hw_access(word) || cd_hw_dirty(word)) && !m->httu)
+		smmu_model_error(m, "CD.HA or CD.HD without HTTU: 0x%016llx",
+				 word[0]);
+	if (bits(word[1], 3, 3) && !m->haft)
+		smmu_model_error(m, "CD.HAFT without HTTU of tables: 0x%016llx",
+				 word[1]);
+}
+
 /*
  * "Context descriptor": the words that the model needs. Whether it is valid or
  * not, it may be cached.
  */
-static bool smmu_model_config(struct smmu_model_stream *s, u32 ssid, u64 word[2])
+static bool smmu_model_config(struct smmu_model *m, struct smmu_model_stream *s,
+			      u32 ssid, u64 word[2])
 {
 	unsigned int i, slot = 0;
 
@@ -138,6 +192,7 @@ static bool smmu_model_config(struct smmu_model_stream *s, u32 ssid, u64 word[2]
 
 	word[0] = le64_to_cpu(READ_ONCE(s->cdtab[8 * ssid]));
 	word[1] = le64_to_cpu(READ_ONCE(s->cdtab[8 * ssid + 1]));
+	smmu_model_check_cd(m, word);
 	s->cfg[slot].valid = true;
 	s->cfg[slot].ssid = ssid;
 	memcpy(s->cfg[slot].word, word, sizeof(s->cfg[slot].word));
@@ -156,33 +211,54 @@ static bool cd_quiet(const u64 word[2])
 
 /*
  * The VMSAv8-64 walk (Arm ARM DDI 0487, "Translation table walks"), with output
- * addresses of at most 48 bits. @set is how many entries may be cached together.
+ * addresses of at most 48 bits: the place of the descriptor that maps an address, or
+ * NULL. It is stored to @desc, and maps 1 << @shift bytes.
  */
-static int smmu_model_walk(const u64 word[2], u64 va, struct stlb_leaf *leaf,
-			   unsigned int *set)
+static u64 *smmu_model_find(const u64 word[2], u64 va, u64 *desc,
+			    unsigned int *shift, unsigned int *page,
+			    unsigned int *level)
 {
 	static const unsigned int page_shift[] = { 12, 16, 14 };
 	unsigned int ia = 64 - bits(word[0], 5, 0), tg = bits(word[0], 7, 6);
-	unsigned int page, stride, shift, level;
-	u64 table, desc;
+	unsigned int stride;
+	u64 table, *at;
 
 	if (tg >= ARRAY_SIZE(page_shift) || ia >= 64 || va >> ia)
-		return SMMU_MODEL_F_TRANSLATION;
-	page = page_shift[tg];
-	stride = page - 3;
+		return NULL;
+	*page = page_shift[tg];
+	stride = *page - 3;
 	table = bits(word[1], 51, 4) << 4;
 
-	for (level = 4 - DIV_ROUND_UP(ia - page, stride); ; level++) {
-		shift = page + stride * (3 - level);
-		desc = READ_ONCE(*(u64 *)phys_to_virt(table +
-				 bits(va, shift + stride - 1, shift) * 8));
-		if (!(desc & 1) || (level == 3 && !(desc & 2)))
-			return SMMU_MODEL_F_TRANSLATION;
-		if (level == 3 || !(desc & 2))
-			break;
-		table = bits(desc, 47, page) << page;
+	for (*level = 4 - DIV_ROUND_UP(ia - *page, stride); ; (*level)++) {
+		*shift = *page + stride * (3 - *level);
+		at = (u64 *)phys_to_virt(table +
+				bits(va, *shift + stride - 1, *shift) * 8);
+		*desc = READ_ONCE(*at);
+		if (!(*desc & 1) || (*level == 3 && !(*desc & 2)))
+			return NULL;
+		if (*level == 3 || !(*desc & 2))
+			return at;
+		table = bits(*desc, 47, *page) << *page;
 	}
+}
 
+/*
+ * The result of a walk. @set is how many entries may be cached together. A walk for
+ * an access (@use) sets a clear access flag if the SMMU may (CD.HA).
+ */
+static int smmu_model_walk(const u64 word[2], u64 va, bool use,
+			   struct stlb_leaf *leaf, unsigned int *set)
+{
+	unsigned int page, shift, level;
+	u64 desc, *at;
+
+	at = smmu_model_find(word, va, &desc, &shift, &page, &level);
+	if (!at)
+		return SMMU_MODEL_F_TRANSLATION;
+	/* If that has lost a race the entry is another one: the access ends here. */
+	if (use && cd_hw_access(word) && !bits(desc, 10, 10) &&
+	    cmpxchg(at, desc, desc | BIT_ULL(10)) == desc)
+		desc |= BIT_ULL(10);
 	if (!bits(desc, 10, 10))
 		return SMMU_MODEL_F_ACCESS;
 	if (!bits(desc, 6, 6))
@@ -195,6 +271,7 @@ static int smmu_model_walk(const u64 word[2], u64 va, struct stlb_leaf *leaf,
 		.present	= true,
 		.valid		= true,
 		.writable	= !bits(desc, 7, 7),
+		.dbm		= bits(desc, 51, 51),
 	};
 	*set = 1;
 	if (bits(desc, 52, 52))
@@ -209,7 +286,7 @@ static int smmu_model_walk(const u64 word[2], u64 va, struct stlb_leaf *leaf,
  * not the others. A TLB that hears the CPU's broadcasts is left out.
  */
 static int smmu_model_translate(struct smmu_model *m, struct smmu_model_stream *s,
-				u32 ssid, u64 va, bool walk,
+				u32 ssid, u64 va, bool walk, bool use,
 				struct stlb_leaf *leaf)
 {
 	struct stlb_cached *e;
@@ -218,7 +295,7 @@ static int smmu_model_translate(struct smmu_model *m, struct smmu_model_stream *
 	u64 word[2], at;
 	int event;
 
-	if (!smmu_model_config(s, ssid, word))
+	if (!smmu_model_config(m, s, ssid, word))
 		return SMMU_MODEL_C_BAD_CD;
 
 	e = stlb_cache_find(&m->tlb, cd_asid(word), va);
@@ -229,6 +306,7 @@ static int smmu_model_translate(struct smmu_model *m, struct smmu_model_stream *
 			.pfn		= e->pfn,
 			.valid		= true,
 			.writable	= e->writable,
+			.dbm		= e->dbm,
 		};
 		return 0;
 	}
@@ -237,14 +315,45 @@ static int smmu_model_translate(struct smmu_model *m, struct smmu_model_stream *
 		return SMMU_MODEL_MISS;
 	/* EPD0 forbids the walk, not the use of what has been cached. */
 	event = cd_quiet(word) ? SMMU_MODEL_F_TRANSLATION :
-				 smmu_model_walk(word, va, leaf, &set);
+				 smmu_model_walk(word, va, use, leaf, &set);
 	if (event || m->btm)
 		return event;
 	at = ALIGN_DOWN(leaf->start, leaf->size * set);
 	for (i = 0; i < set; i++, at += leaf->size)
 		if (!stlb_cache_find(&m->tlb, cd_asid(word), at) &&
-		    !smmu_model_walk(word, at, &one, &ignored))
+		    !smmu_model_walk(word, at, false, &one, &ignored))
 			stlb_cache_fill(&m->tlb, cd_asid(word), at, &one);
+	return 0;
+}
+
+/*
+ * "Hardware update of the dirty state": a write by way of a translation that is
+ * read-only but for that (DBM) makes the entry writable, if the SMMU may (CD.HD) and
+ * the entry still allows it. What is cached for the address is then that entry.
+ */
+static int smmu_model_dirty(struct smmu_model *m, struct smmu_model_stream *s,
+			    u32 ssid, u64 va)
+{
+	unsigned int page, shift, level;
+	struct stlb_cached *e;
+	u64 word[2], desc, *at;
+
+	if (!smmu_model_config(m, s, ssid, word))
+		return SMMU_MODEL_C_BAD_CD;
+	if (!cd_hw_dirty(word))
+		return SMMU_MODEL_F_PERMISSION;
+	at = smmu_model_find(word, va, &desc, &shift, &page, &level);
+	if (!at)
+		return SMMU_MODEL_F_TRANSLATION;
+	if (!bits(desc, 51, 51) || !bits(desc, 10, 10) ||
+	    cmpxchg(at, desc, desc & ~BIT_ULL(7)) != desc)
+		return SMMU_MODEL_F_PERMISSION;
+	e = stlb_cache_find(&m->tlb, cd_asid(word), va);
+	if (e)
+		e->writable = true;
+	e = s->ats ? stlb_cache_find(&s->atc, ssid, va) : NULL;
+	if (e)
+		e->writable = true;
 	return 0;
 }
 
@@ -263,13 +372,18 @@ static int __smmu_model_access(struct smmu_model *m, struct smmu_model_stream *s
 		leaf.start = e->start;
 		leaf.pfn = e->pfn;
 		leaf.writable = e->writable;
+		leaf.dbm = e->dbm;
 	} else {
-		event = smmu_model_translate(m, s, ssid, va, walk, &leaf);
+		event = smmu_model_translate(m, s, ssid, va, walk, true, &leaf);
 		if (!event && s->ats)
 			stlb_cache_fill(&s->atc, ssid, va, &leaf);
 	}
-	if (!event && write && !leaf.writable)
+	if (!event && write && !leaf.writable) {
 		event = SMMU_MODEL_F_PERMISSION;
+		if (leaf.dbm && m->httu)
+			event = walk ? smmu_model_dirty(m, s, ssid, va) :
+				       SMMU_MODEL_MISS;
+	}
 	if (!event) {
 		word = phys_to_virt((leaf.pfn << PAGE_SHIFT) + va - leaf.start);
 		if (write)
@@ -340,7 +454,7 @@ bool smmu_model_holds(struct smmu_model *m, u32 ssid, u64 va)
 		if (m->stream[i].ats)
 			holds = stlb_cache_find(&m->stream[i].atc, ssid, va);
 		if (holds && !m->btm)
-			holds = smmu_model_config(&m->stream[i], ssid, word) &&
+			holds = smmu_model_config(m, &m->stream[i], ssid, word) &&
 				stlb_cache_find(&m->tlb, cd_asid(word), va);
 	}
 	spin_unlock(&m->lock);
@@ -390,12 +504,33 @@ bool smmu_model_stale(struct smmu_model *m, u32 ssid, struct mm_struct *mm,
 	for (i = 0; i < m->nr_streams && !stale; i++) {
 		stale = stlb_cache_stale(&m->stream[i].atc, ssid, mm, start, end,
 					 va);
-		if (!stale && smmu_model_config(&m->stream[i], ssid, word))
+		if (!stale && smmu_model_config(m, &m->stream[i], ssid, word))
 			stale = stlb_cache_stale(&m->tlb, cd_asid(word), mm,
 						 start, end, va);
 	}
 	spin_unlock(&m->lock);
 	return stale;
+}
+
+/**
+ * smmu_model_cd() - the context descriptor that an SMMU uses
+ * @m: the model
+ * @s: the stream
+ * @ssid: PASID
+ * @word: its first two words
+ *
+ * Context: any but an interrupt; takes &smmu_model.lock.
+ * Return: true if it is valid.
+ */
+bool smmu_model_cd(struct smmu_model *m, struct smmu_model_stream *s, u32 ssid,
+		   u64 word[2])
+{
+	bool valid;
+
+	spin_lock(&m->lock);
+	valid = smmu_model_config(m, s, ssid, word);
+	spin_unlock(&m->lock);
+	return valid;
 }
 
 /**
@@ -455,7 +590,7 @@ static void smmu_model_do_tlbi(struct smmu_model *m,
 			    cd_asid(m->stream[i].cfg[j].word) == cmd->asid)
 				smmu_model_translate(m, &m->stream[i],
 						     m->stream[i].cfg[j].ssid,
-						     first, true, &leaf);
+						     first, true, false, &leaf);
 }
 
 /* Without a valid SubstreamID entries of all PASIDs go, with it only its own. */
@@ -687,6 +822,7 @@ static void smmu_model_decode(struct smmu_model *m, const u64 cmd[2])
 		break;
 	case 0x46:	/* CMD_SYNC */
 		/* Before it completes: who waits for it looks at the log then. */
+		m->nr_unsynced = 0;
 		smmu_model_record(m, &c);
 		smmu_model_sync(m, cmd);
 		return;
@@ -704,6 +840,10 @@ static void smmu_model_decode(struct smmu_model *m, const u64 cmd[2])
 			smmu_model_error(m, "TLBI for ASID 0x%x, which no process has",
 					 c.asid);
 	}
+	m->nr_unsynced++;
+	if (m->max_unsynced && !m->several && m->nr_unsynced > m->max_unsynced)
+		smmu_model_error(m, "%u commands without CMD_SYNC, which are too many here",
+				 m->nr_unsynced);
 	if (m->nr_pending == ARRAY_SIZE(m->pending))
 		smmu_model_error(m, "too many commands without CMD_SYNC");
 	else
@@ -726,6 +866,16 @@ bool smmu_model_consume(struct smmu_model *m)
 	u64 cmd[2];
 	u32 prod;
 	u32 slot;
+	u32 cr0 = READ_ONCE(m->page0[SMMU_MODEL_CR0]);
+
+	/*
+	 * "Update flags": an update of SMMU_CR0 is complete when SMMU_CR0ACK says so.
+	 * What was consumed before is complete, too.
+	 */
+	if (m->page0[SMMU_MODEL_CR0ACK] != cr0)
+		smp_store_release(&m->page0[SMMU_MODEL_CR0ACK], cr0);
+	if (!(cr0 & SMMU_MODEL_CMDQEN))
+		return false;
 
 	/* Commands were written before the index, and are read after it. */
 	prod = smp_load_acquire(&m->prod) & mask;

@@ -95,6 +95,13 @@ struct smmu_model_stream {
 
 #define SMMU_MODEL_STREAMS	4
 
+/* Registers that the model has, as indices of words, and bits of SMMU_CR0. */
+#define SMMU_MODEL_CR0		(0x20 / 4)
+#define SMMU_MODEL_CR0ACK	(0x24 / 4)
+#define SMMU_MODEL_REGS		(0x28 / 4)
+#define SMMU_MODEL_SMMUEN	BIT(0)
+#define SMMU_MODEL_CMDQEN	BIT(3)
+
 /**
  * struct smmu_model - an SMMU
  * @log2size: log2 of the entries of its command queue
@@ -105,6 +112,11 @@ struct smmu_model_stream {
  * @several: CPUs command it at a time, so that a TLBI that is not complete may be
  *	none of those whose entries an ATC_INV is for
  * @usecs: time that a command takes
+ * @httu: SMMU_IDR0.HTTU is 2 or 3, it can update access flags and the dirty state
+ * @haft: SMMU_IDR0.HTTU is 3, it can update access flags of table entries
+ * @max_unsynced: commands that it may be given without a CMD_SYNC between them,
+ *	for an SMMU with an erratum; 0 if there is no limit
+ * @page0: registers at the start of its register page 0, as words
  * @prod: SMMU_CMDQ_PROD, written by the driver
  * @cons: SMMU_CMDQ_CONS, written by the model
  * @queue: the queue
@@ -117,6 +129,7 @@ struct smmu_model_stream {
  * @asids: ASIDs of the processes that are being bound, are, or were last
  * @pending: commands that no CMD_SYNC has completed yet
  * @nr_pending: how many
+ * @nr_unsynced: commands since the last CMD_SYNC
  * @log: commands since the model was last marked
  * @nr_log: how many, even if @log has no room for all
  * @hold: withhold the completion of the next CMD_SYNC behind a @hold_op
@@ -135,7 +148,11 @@ struct smmu_model {
 	bool eager;
 	bool several;
 	unsigned int usecs;
+	bool httu;
+	bool haft;
+	unsigned int max_unsynced;
 
+	u32 page0[SMMU_MODEL_REGS];
 	u32 prod;
 	u32 cons;
 	__le64 *queue;
@@ -150,6 +167,7 @@ struct smmu_model {
 	DECLARE_BITMAP(asids, 1 << 16);
 	struct smmu_model_cmd pending[SMMU_MODEL_LOG];
 	unsigned int nr_pending;
+	unsigned int nr_unsynced;
 	struct smmu_model_cmd log[SMMU_MODEL_LOG];
 	unsigned int nr_log;
 	bool hold;
@@ -165,6 +183,7 @@ int smmu_model_init(struct smmu_model *m);
 void smmu_model_exit(struct smmu_model *m);
 bool smmu_model_consume(struct smmu_model *m);
 void smmu_model_mark(struct smmu_model *m);
+void smmu_model_reset(struct smmu_model *m);
 void smmu_model_hold(struct smmu_model *m, enum smmu_model_op op);
 void smmu_model_release(struct smmu_model *m);
 
@@ -177,5 +196,7 @@ bool smmu_model_holds_any(struct smmu_model *m);
 bool smmu_model_stale(struct smmu_model *m, u32 ssid, struct mm_struct *mm,
 		      u64 start, u64 end, unsigned long *va);
 unsigned long smmu_model_dropped(struct smmu_model *m);
+bool smmu_model_cd(struct smmu_model *m, struct smmu_model_stream *s, u32 ssid,
+		   u64 word[2]);
 
 #endif /* _ARM_SMMU_V3_MODEL_H */

@@ -337,6 +337,57 @@ void sva_smmu_inv_leaf(struct sva_smmu *s, const struct mm_struct *mm,
 }
 
 /**
+ * sva_smmu_watch_unbound() - see to it that a call after unbind is seen
+ * @s: the SMMU
+ * @mm: the address space that was unbound
+ *
+ * Any call sends commands here.
+ *
+ * Context: any.
+ * Return: 0.
+ */
+int sva_smmu_watch_unbound(struct sva_smmu *s, const struct mm_struct *mm)
+{
+	return 0;
+}
+
+/**
+ * sva_smmu_devices_locked() - whether the list of a domain's devices is locked
+ * @s: the SMMU
+ * @mm: a bound address space
+ *
+ * Context: any.
+ * Return: true if it is, by any CPU.
+ */
+bool sva_smmu_devices_locked(struct sva_smmu *s, const struct mm_struct *mm)
+{
+	return spin_is_locked(&s->driver->domain.devices_lock);
+}
+
+/**
+ * sva_repeat_tlbi() - have the driver take all SMMUs for such as need TLBIs twice
+ * @repeat: whether
+ *
+ * Context: may sleep.
+ * Return: NULL, or why that cannot be.
+ */
+const char *sva_repeat_tlbi(bool repeat)
+{
+	return "this driver knows no SMMU that needs TLBIs twice";
+}
+
+/**
+ * sva_cpu_haft() - whether the kernel lets hardware set access flags of table entries
+ *
+ * Context: any.
+ * Return: false, this one does not know of them.
+ */
+bool sva_cpu_haft(void)
+{
+	return false;
+}
+
+/**
  * sva_smmu_unbind() - end what sva_smmu_bind() has begun
  * @s: the SMMU
  * @mm: the address space

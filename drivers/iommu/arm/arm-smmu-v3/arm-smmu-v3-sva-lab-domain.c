@@ -10,6 +10,7 @@
 #include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
+#include <linux/poison.h>
 #include <linux/secondary_tlb_compat.h>
 #include <linux/slab.h>
 
@@ -34,6 +35,34 @@ static void sva_inv_leaf(struct arm_smmu_domain *domain, unsigned long iova,
 {
 	arm_smmu_domain_inv_range(domain, iova, size, granule, true);
 }
+
+/* A domain that no device is attached to sends nothing: give it an ASID to send. */
+static int sva_watch(struct sva_smmu *s, struct arm_smmu_domain *domain, u16 asid)
+{
+	struct arm_smmu_invs *invs, *old = rcu_access_pointer(domain->invs);
+
+	/* What has been freed is poisoned, see unbind_late_callback. */
+	if (!memchr_inv(&old, POISON_FREE, sizeof(old)))
+		return -EFAULT;
+	invs = arm_smmu_invs_alloc(1);
+	if (!invs)
+		return -ENOMEM;
+	invs->num_invs = 1;
+	invs->inv[0] = (struct arm_smmu_inv){
+		.smmu		= s->smmu,
+		.type		= INV_TYPE_S1_ASID,
+		.size_opcode	= s->config.e2h ? CMDQ_OP_TLBI_EL2_VA :
+						  CMDQ_OP_TLBI_NH_VA,
+		.nsize_opcode	= s->config.e2h ? CMDQ_OP_TLBI_EL2_ASID :
+						  CMDQ_OP_TLBI_NH_ASID,
+		.id		= asid,
+		.pgsize		= s->config.range_inv ? PAGE_SHIFT : 0,
+		.users		= 1,
+	};
+	rcu_assign_pointer(domain->invs, invs);
+	kfree_rcu(old, rcu);
+	return 0;
+}
 #else
 static int sva_alloc_invs(struct arm_smmu_master *master)
 {
@@ -48,6 +77,12 @@ static void sva_inv_leaf(struct arm_smmu_domain *domain, unsigned long iova,
 			 size_t size, size_t granule)
 {
 	arm_smmu_tlb_inv_range_asid(iova, size, domain->cd.asid, granule, true, domain);
+}
+
+/* The ASID is the domain's. */
+static int sva_watch(struct sva_smmu *s, struct arm_smmu_domain *domain, u16 asid)
+{
+	return 0;
 }
 #endif
 
@@ -66,13 +101,15 @@ struct sva_master {
 /*
  * @mm: a process that is bound, or was last
  * @live: it is
- * @asid: the ASID of its domain
+ * @asid: the ASID that the SMMU finds in the CDs
+ * @domain: its domain, which may be gone if the bond does not last
  * @handle: what the core has returned for each device
  */
 struct sva_bond {
 	struct mm_struct *mm;
 	bool live;
 	u16 asid;
+	struct arm_smmu_domain *domain;
 	struct iommu_sva *handle[SVA_MASTERS];
 };
 
@@ -318,6 +355,12 @@ static u16 sva_next_asid(void)
 	return asid;
 }
 
+/* CD.ASID of a process ("Context descriptor": word 0, bits 63 to 48). */
+static u16 sva_cd_asid(const struct sva_master *m, const struct mm_struct *mm)
+{
+	return le64_to_cpu(m->table[sva_pasid(mm)].data[0]) >> 48;
+}
+
 /**
  * sva_smmu_bind() - share an address space with all devices of an SMMU
  * @s: the SMMU
@@ -329,9 +372,9 @@ static u16 sva_next_asid(void)
 int sva_smmu_bind(struct sva_smmu *s, struct mm_struct *mm)
 {
 	struct sva_driver *d = s->driver;
-	struct iommu_domain *domain;
 	struct sva_bond *bond;
 	unsigned int i;
+	u16 asid;
 
 	for (bond = d->bond; bond < d->bond + SVA_BONDS && bond->live; bond++)
 		;
@@ -345,8 +388,12 @@ int sva_smmu_bind(struct sva_smmu *s, struct mm_struct *mm)
 		bond->handle[i] = iommu_sva_bind_device(d->master[i].master.dev, mm);
 		if (IS_ERR(bond->handle[i]))
 			return PTR_ERR(bond->handle[i]);
-		domain = bond->handle[i]->handle.domain;
-		bond->asid = to_smmu_domain(domain)->cd.asid;
+		bond->domain = to_smmu_domain(bond->handle[i]->handle.domain);
+		asid = sva_cd_asid(&d->master[i], mm);
+		/* Devices behind an SMMU have a domain in common. */
+		if (i && asid != bond->asid)
+			return -EXDEV;
+		bond->asid = asid;
 		set_bit(bond->asid, s->model.asids);
 	}
 	return 0;
@@ -400,6 +447,71 @@ void sva_smmu_unbind(struct sva_smmu *s, struct mm_struct *mm)
 	for (bond = s->driver->bond; bond < s->driver->bond + SVA_BONDS; bond++)
 		if (bond->live && bond->mm == mm)
 			sva_unbind(bond);
+}
+
+/**
+ * sva_smmu_watch_unbound() - see to it that a call after unbind is seen
+ * @s: the SMMU
+ * @mm: the address space that was unbound
+ *
+ * Context: may sleep; the domain must still exist, because of a callback, say.
+ * Return: 0, -EFAULT if the domain does not exist any more, or another error.
+ */
+int sva_smmu_watch_unbound(struct sva_smmu *s, const struct mm_struct *mm)
+{
+	struct sva_bond *bond = sva_find_bond(s, mm);
+
+	return bond && bond->domain ? sva_watch(s, bond->domain, bond->asid) : -ENOENT;
+}
+
+/**
+ * sva_smmu_devices_locked() - whether the list of a domain's devices is locked
+ * @s: the SMMU
+ * @mm: a bound address space
+ *
+ * Context: any.
+ * Return: true if it is, by any CPU.
+ */
+bool sva_smmu_devices_locked(struct sva_smmu *s, const struct mm_struct *mm)
+{
+	struct sva_bond *bond = sva_find_bond(s, mm);
+
+	return bond && bond->domain && spin_is_locked(&bond->domain->devices_lock);
+}
+
+/**
+ * sva_repeat_tlbi() - have the driver take all SMMUs for such as need TLBIs twice
+ * @repeat: whether
+ *
+ * Context: may sleep.
+ * Return: NULL, or why that cannot be.
+ */
+const char *sva_repeat_tlbi(bool repeat)
+{
+#if STLB_SMMU_REPEATS
+	if (repeat)
+		static_branch_enable(&arm_smmu_erratum_repeat_tlbi_cfgi_key);
+	else
+		static_branch_disable(&arm_smmu_erratum_repeat_tlbi_cfgi_key);
+	return NULL;
+#else
+	return "this driver knows no SMMU that needs TLBIs twice";
+#endif
+}
+
+/**
+ * sva_cpu_haft() - whether the kernel lets hardware set access flags of table entries
+ *
+ * Context: any.
+ * Return: true if CPUs do.
+ */
+bool sva_cpu_haft(void)
+{
+#if STLB_SMMU_HTTU
+	return system_supports_haft();
+#else
+	return false;
+#endif
 }
 
 /**

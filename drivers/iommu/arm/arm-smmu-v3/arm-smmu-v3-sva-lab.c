@@ -4,6 +4,7 @@
  * in every kernel. The devices are in a file of their own for each kind.
  */
 #include <linux/device.h>
+#include <linux/platform_device.h>
 #include <linux/slab.h>
 
 #include "arm-smmu-v3.h"
@@ -32,6 +33,21 @@ static int sva_init_device(struct sva_smmu *s)
 		smmu->features |= ARM_SMMU_FEAT_BTM;
 	if (config->msi)
 		smmu->options |= ARM_SMMU_OPT_MSIPOLL;
+#ifdef ARM_SMMU_FEAT_HD
+	if (config->httu)
+		smmu->features |= ARM_SMMU_FEAT_HA | ARM_SMMU_FEAT_HD;
+#endif
+#ifdef ARM_SMMU_FEAT_HAFT
+	if (config->httu)
+		smmu->features |= ARM_SMMU_FEAT_HAFT;
+#endif
+#ifdef ARM_SMMU_OPT_CMDQ_FORCE_SYNC
+	if (config->force_sync)
+		smmu->options |= ARM_SMMU_OPT_CMDQ_FORCE_SYNC;
+#else
+	s->config.force_sync = false;
+#endif
+	smmu->base = (void __force __iomem *)s->model.page0;
 	smmu->pgsize_bitmap = PAGE_SIZE | PMD_SIZE;
 	smmu->asid_bits = 16;
 	smmu->ssid_bits = SVA_SSID_BITS;
@@ -65,6 +81,8 @@ int sva_smmu_init(struct sva_smmu *s, unsigned int index)
 
 	s->model.range_inv = config->range_inv;
 	s->model.e2h = config->e2h;
+	s->model.httu = config->httu;
+	s->model.haft = config->httu;
 	/* The smallest that the driver takes: a batch must fit. */
 	s->model.log2size = ilog2(CMDQ_BATCH_ENTRIES) + 1;
 	ret = smmu_model_init(&s->model);
@@ -82,12 +100,56 @@ int sva_smmu_init(struct sva_smmu *s, unsigned int index)
 
 	/* Behind sva_init_masters(), which knows whether BTM makes a difference. */
 	s->model.btm = config->btm;
-	snprintf(s->name, sizeof(s->name), "%s%s%s%s%s%ux%u%s",
+	s->model.max_unsynced = config->force_sync ? SVA_MAX_UNSYNCED : 0;
+	snprintf(s->name, sizeof(s->name), "%s%s%s%s%s%s%s%ux%u%s",
 		 config->range_inv ? "RIL " : "", config->ats ? "ATS " : "",
 		 config->e2h ? "E2H " : "", config->btm ? "BTM " : "",
-		 config->msi ? "MSI " : "", config->masters, config->streams,
+		 config->msi ? "MSI " : "", config->httu ? "HTTU " : "",
+		 config->force_sync ? "2812531 " : "", config->masters, config->streams,
 		 config->mixed ? " mixed" : "");
 	return ret;
+}
+
+/**
+ * sva_smmu_shutdown() - what becomes of an SMMU when the machine goes down
+ * @s: the SMMU, which may be in use
+ *
+ * Processes go on, as they do on other CPUs until the last moment.
+ *
+ * Context: may sleep, on a CPU that is not the model's.
+ * Return: 0 or an error.
+ */
+int sva_smmu_shutdown(struct sva_smmu *s)
+{
+	struct device_driver *drv = driver_find("arm-smmu-v3", &platform_bus_type);
+
+	if (!drv)
+		return -ENODEV;
+	s->pdev = kzalloc(sizeof(*s->pdev), GFP_KERNEL);
+	if (!s->pdev)
+		return -ENOMEM;
+	platform_set_drvdata(s->pdev, s->smmu);
+	s->options = s->smmu->options;
+	to_platform_driver(drv)->shutdown(s->pdev);
+	return 0;
+}
+
+/**
+ * sva_smmu_restart() - make an SMMU work again after sva_smmu_shutdown(), if it was
+ * @s: the SMMU
+ *
+ * Context: may sleep.
+ */
+void sva_smmu_restart(struct sva_smmu *s)
+{
+	if (!s->pdev)
+		return;
+	s->smmu->options = s->options;
+	smmu_model_reset(&s->model);
+	WRITE_ONCE(s->model.page0[SMMU_MODEL_CR0],
+		   SMMU_MODEL_SMMUEN | SMMU_MODEL_CMDQEN);
+	kfree(s->pdev);
+	s->pdev = NULL;
 }
 
 /**

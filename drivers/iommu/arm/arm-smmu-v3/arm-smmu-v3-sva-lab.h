@@ -13,9 +13,14 @@
 #define SVA_BONDS	2
 #define SVA_SSID_BITS	8
 
+/* Commands between CMD_SYNCs, see &sva_config.force_sync; and in one batch. */
+#define SVA_MAX_UNSYNCED	63
+#define SVA_BATCH		64
+
 struct arm_smmu_device;
 struct device;
 struct iommu_ops;
+struct platform_device;
 struct sva_driver;
 
 /**
@@ -28,6 +33,9 @@ struct sva_driver;
  * @masters: devices behind the SMMU
  * @streams: StreamIDs of each
  * @mixed: the last device has no ATC
+ * @httu: the SMMU can update access flags, those of tables too, and the dirty state
+ * @force_sync: the SMMU needs a CMD_SYNC after 63 commands (MMU-700, 2812531).
+ *	sva_smmu_init() clears it if the driver does not know of that.
  */
 struct sva_config {
 	bool range_inv;
@@ -38,6 +46,8 @@ struct sva_config {
 	unsigned int masters;
 	unsigned int streams;
 	bool mixed;
+	bool httu;
+	bool force_sync;
 };
 
 /**
@@ -47,6 +57,8 @@ struct sva_config {
  * @model: the hardware
  * @smmu: the driver's side of it
  * @hwdev: what the driver takes for the SMMU's device
+ * @pdev: what it takes for the same when the machine goes down
+ * @options: the driver's options before that
  * @driver: the driver's side of the devices
  */
 struct sva_smmu {
@@ -55,6 +67,8 @@ struct sva_smmu {
 	struct smmu_model model;
 	struct arm_smmu_device *smmu;
 	struct device *hwdev;
+	struct platform_device *pdev;
+	u32 options;
 	struct sva_driver *driver;
 };
 
@@ -80,6 +94,12 @@ void sva_smmu_unbind_all(struct sva_smmu *s);
 void sva_smmu_starve(struct sva_smmu *s, bool starve);
 void sva_smmu_inv_leaf(struct sva_smmu *s, const struct mm_struct *mm,
 		       unsigned long iova, size_t size, size_t granule);
+int sva_smmu_watch_unbound(struct sva_smmu *s, const struct mm_struct *mm);
+bool sva_smmu_devices_locked(struct sva_smmu *s, const struct mm_struct *mm);
+int sva_smmu_shutdown(struct sva_smmu *s);
+void sva_smmu_restart(struct sva_smmu *s);
+const char *sva_repeat_tlbi(bool repeat);
+bool sva_cpu_haft(void);
 int sva_smmu_enable(struct sva_smmu *s);
 int sva_smmu_disable(struct sva_smmu *s);
 bool sva_smmu_enabled(struct sva_smmu *s);
