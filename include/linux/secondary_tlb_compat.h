@@ -112,6 +112,9 @@ static inline pte_t stlb_huge_ptep_get(struct mm_struct *mm, unsigned long va,
 #define stlb_mixed_pfn(_page)	page_to_pfn(_page)
 #endif
 
+/* 6.19: an upgrade invalidates the TLB of its own CPU, and others fault once. */
+#define STLB_LOCAL_UPGRADES	(!STLB_BEFORE(6, 19))
+
 /* By 7.3: callbacks that are asked for the access flag answer with a bool. */
 #if STLB_BEFORE(7, 3)
 #define STLB_YOUNG	int

@@ -149,6 +149,8 @@ void stlb_unmap(struct stlb_run *run);
 void stlb_map_private(struct stlb_run *run, enum stlb_level level, bool thp);
 void stlb_map_hugetlb(struct stlb_run *run, enum stlb_level level, int flags);
 void stlb_spare_huge(struct stlb_run *run);
+void stlb_make_dirty(struct stlb_run *run, unsigned long va);
+void stlb_make_old(struct stlb_run *run);
 void stlb_map_written(struct stlb_run *run, enum stlb_level level, bool thp);
 /* How many pages there are in a file of stlb_open_clean(). */
 #define STLB_CLEAN_PAGES	4
@@ -329,6 +331,7 @@ enum stlb_callback {
  * @atomic: the caller was not allowed to sleep
  * @clear: every entry of the armed translation was clear
  * @writable: every entry of the armed translation let writes through
+ * @cacheable: what a TLB could cache of the armed translation, as a digest
  * @ptep: the entry at which a walk of its last page ended
  */
 struct stlb_call {
@@ -338,6 +341,7 @@ struct stlb_call {
 	bool atomic;
 	bool clear;
 	bool writable;
+	u64 cacheable;
 	pte_t *ptep;
 };
 
@@ -353,7 +357,6 @@ struct stlb_call {
  * @ptl: the lock that guards the armed translation
  * @start: first byte of the armed translation
  * @level: its level
- * @breaks: it is a set that has to be clear when it is told of
  * @lock: guards what is recorded
  */
 struct stlb_mock {
@@ -367,7 +370,6 @@ struct stlb_mock {
 	spinlock_t *ptl;	/* the kernel's, see @ptl above */
 	unsigned long start;
 	enum stlb_level level;
-	bool breaks;
 	spinlock_t lock;	/* guards what is recorded */
 };
 

@@ -54,6 +54,22 @@ bool stlb_mock_sees_context(void)
 	return IS_ENABLED(CONFIG_LOCKDEP) && IS_ENABLED(CONFIG_PREEMPT_COUNT);
 }
 
+/* What a TLB can cache of the armed translation: a digest of all of its entries. */
+static u64 stlb_mock_cacheable(const struct stlb_mock *mock, struct mm_struct *mm)
+{
+	unsigned long end = mock->start + stlb_level_size(mock->level), va;
+	struct stlb_leaf leaf;
+	u64 digest = 0;
+
+	for (va = mock->start; va < end; va += stlb_entry_size(mock->level)) {
+		stlb_walk(mm, va, &leaf);
+		digest *= 31;
+		if (leaf.valid)
+			digest += ((u64)leaf.pfn << 2) + (leaf.writable << 1) + 1;
+	}
+	return digest;
+}
+
 static void stlb_mock_range(struct mmu_notifier *mn, struct mm_struct *mm,
 			    unsigned long start, unsigned long end)
 {
@@ -79,6 +95,7 @@ static void stlb_mock_range(struct mmu_notifier *mn, struct mm_struct *mm,
 		call.writable &= leaf.valid && leaf.writable;
 		call.ptep = leaf.ptep;
 	}
+	call.cacheable = stlb_mock_cacheable(mock, mm);
 
 	spin_lock(&mock->lock);
 	if (mock->nr[STLB_CB_RANGE] < ARRAY_SIZE(mock->calls))
@@ -229,15 +246,6 @@ void stlb_mock_arm(struct stlb_mock *mock, unsigned long start,
 {
 	struct mm_struct *mm = mock->mn.mm;
 	spinlock_t *ptl = stlb_ptl(mm, start);
-	struct vm_area_struct *vma;
-	bool breaks;
-
-	/* Only sets of hugetlb: Linux upgrades those that it has made in place. */
-	mmap_read_lock(mm);
-	vma = vma_lookup(mm, start);
-	breaks = stlb_entry_size(level) != stlb_level_size(level) &&
-		 vma && is_vm_hugetlb_page(vma);
-	mmap_read_unlock(mm);
 
 	spin_lock(&mock->lock);
 	memset(mock->nr, 0, sizeof(mock->nr));
@@ -246,7 +254,6 @@ void stlb_mock_arm(struct stlb_mock *mock, unsigned long start,
 	mock->ptl = ptl;
 	mock->start = start;
 	mock->level = level;
-	mock->breaks = breaks;
 	spin_unlock(&mock->lock);
 }
 
@@ -256,11 +263,17 @@ static bool stlb_call_any(const struct stlb_mock *mock,
 	return true;
 }
 
-/* For a set that is between break and make; for an entry that is made. */
+/*
+ * What a TLB caches after the call must be what is there in the end. It caches nothing
+ * of entries that are clear; else all of them have been written. (A contiguous range
+ * needs no break as long as all entries have the Contiguous bit: Arm ARM DDI 0487,
+ * rule RJQQTC.)
+ */
 static bool stlb_call_in_time(const struct stlb_mock *mock,
 			      const struct stlb_call *call)
 {
-	return mock->breaks ? call->clear : call->writable;
+	return call->clear ||
+	       call->cacheable == stlb_mock_cacheable(mock, mock->mn.mm);
 }
 
 static enum stlb_told
@@ -299,7 +312,7 @@ __stlb_mock_told(const struct stlb_mock *mock,
  * stlb_mock_told() - compare the calls for an upgrade with what is needed
  * @mock: the mock, which was armed before the upgrade
  *
- * Context: any; the upgrade is over.
+ * Context: any; the upgrade is over, and nothing else has changed the translation.
  * Return: how the calls since then compare, see enum stlb_told.
  */
 enum stlb_told stlb_mock_told(const struct stlb_mock *mock)

@@ -521,17 +521,21 @@ static long soft_ioctl(struct soft_test *t, unsigned int cmd, void *arg)
 	return stlb_syscall(__NR_ioctl, t->fd, cmd, t->scratch, 0);
 }
 
-static void soft_uffd_register(struct soft_test *t)
+static void soft_uffd_register(struct soft_test *t, unsigned long start,
+			       unsigned long size, u64 mode)
 {
 	struct uffdio_register reg = {
-		.range	= { t->run.start, PAGE_SIZE },
-		.mode	= UFFDIO_REGISTER_MODE_MISSING,
+		.range	= { start, size },
+		.mode	= mode,
 	};
 	struct kunit *test = t->run.test;
 	struct uffdio_api api = { .api = UFFD_API };
 
 	if (!IS_ENABLED(CONFIG_USERFAULTFD))
 		kunit_skip(test, "needs CONFIG_USERFAULTFD");
+	if ((mode & UFFDIO_REGISTER_MODE_WP) &&
+	    !IS_ENABLED(CONFIG_HAVE_ARCH_USERFAULTFD_WP))
+		kunit_skip(test, "this kernel has no write-protection by userfaultfd");
 	t->fd = stlb_syscall(__NR_userfaultfd, 0, 0, 0, 0);
 	KUNIT_ASSERT_GE(test, t->fd, 0);
 	t->scratch = vm_mmap(NULL, 0, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
@@ -572,7 +576,8 @@ static void reclaim_refill_pte(struct kunit *test)
 	stlb_map_private_shm(run, 0xaaaaaaaa);
 	KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, run->start, &t->val));
 	KUNIT_ASSERT_EQ(test, t->val, 0xaaaaaaaa);
-	soft_uffd_register(t);
+	soft_uffd_register(t, run->start, PAGE_SIZE,
+			   UFFDIO_REGISTER_MODE_MISSING);
 	stlb_cpu_write(run, t->scratch + PAGE_SIZE, 0xbbbbbbbb);
 	t->helper.mm = run->mm;
 	t->helper.fn = soft_refill;
@@ -593,6 +598,128 @@ static void reclaim_refill_pte(struct kunit *test)
 	stlb_verdict(test, SOFT_SUITE, t->val != 0xbbbbbbbb,
 		     "the device reads the %s page",
 		     t->val == 0xbbbbbbbb ? "new" : "old");
+}
+
+/*
+ * A change of protection that ends where it began, and that writes the dirty state
+ * of some page to the entry that the device has cached read-only. Nothing may stay
+ * cached as it was: the device's page request finds the entry as it asks for.
+ */
+static void soft_test_dirty_spreads(struct kunit *test,
+				    void (*change)(struct soft_test *t,
+						   unsigned long start,
+						   unsigned long size),
+				    unsigned long start, unsigned long size)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	unsigned long va = run->start;
+	struct stlb_leaf leaf;
+	bool stale;
+	int ret;
+
+	change(t, start, size);
+	stlb_walk(run->mm, run->start, &leaf);
+	KUNIT_ASSERT_TRUE(test, leaf.valid && leaf.writable);
+
+	stale = dev->ops->stale(dev, run->start, run->start + PAGE_SIZE, &va);
+	ret = dev->ops->write(dev, run->start, 0x44444444);
+	if (!ret)
+		KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, run->start), 0x44444444);
+	stlb_verdict(test, SOFT_SUITE, stale || ret,
+		     "0x%lx is %s in the device, its write %s after %lu page requests", va,
+		     stale ? "read-only" : "not stale",
+		     ret ? "refused" : "done", t->soft.requests);
+}
+
+/*
+ * Two pages of a large folio, clean and mapped one by one. The CPU has written the
+ * page before, the device has read the page itself.
+ */
+static void soft_map_batch(struct soft_test *t)
+{
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	struct stlb_leaf leaf;
+	u32 val;
+
+	stlb_map(run, &stlb_scenarios[STLB_split_store_pte]);
+	stlb_cpu_write(run, run->start - PAGE_SIZE, 0x66666666);
+	KUNIT_ASSERT_EQ(run->test, 0, dev->ops->read(dev, run->start, &val));
+	stlb_walk(run->mm, run->start, &leaf);
+	KUNIT_ASSERT_TRUE(run->test, leaf.valid && !leaf.writable);
+}
+
+/* To write-only, which arm64 maps readable, and back. */
+static void soft_mprotect_twice(struct soft_test *t, unsigned long start,
+				unsigned long size)
+{
+	KUNIT_ASSERT_EQ(t->run.test, 0L,
+			stlb_syscall(__NR_mprotect, start, size, PROT_WRITE, 0));
+	KUNIT_ASSERT_EQ(t->run.test, 0L,
+			stlb_syscall(__NR_mprotect, start, size,
+				     PROT_READ | PROT_WRITE, 0));
+}
+
+static void soft_uffd_resolve(struct soft_test *t, unsigned long start,
+			      unsigned long size)
+{
+	struct uffdio_writeprotect wp = { .range = { start, size } };
+
+	KUNIT_ASSERT_EQ(t->run.test, 0L, soft_ioctl(t, UFFDIO_WRITEPROTECT, &wp));
+}
+
+static void mprotect_batch_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+
+	soft_map_batch(t);
+	soft_test_dirty_spreads(test, soft_mprotect_twice,
+				t->run.start - PAGE_SIZE, 2 * PAGE_SIZE);
+}
+
+static void uffd_batch_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+
+	soft_map_batch(t);
+	soft_uffd_register(t, t->run.start - PAGE_SIZE, 2 * PAGE_SIZE,
+			   UFFDIO_REGISTER_MODE_WP);
+	soft_test_dirty_spreads(test, soft_uffd_resolve,
+				t->run.start - PAGE_SIZE, 2 * PAGE_SIZE);
+}
+
+/*
+ * One page that hardware has dirtied. Whatever writes the dirty state that software
+ * keeps into the entry is the last one to find something to change.
+ */
+static void soft_map_hw_dirty(struct soft_test *t)
+{
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	u32 val;
+
+	stlb_map(run, &stlb_scenarios[STLB_free_request_pte]);
+	KUNIT_ASSERT_EQ(run->test, 0, dev->ops->read(dev, run->start, &val));
+	stlb_make_dirty(run, run->start);
+}
+
+static void mprotect_hw_dirty_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+
+	soft_map_hw_dirty(t);
+	soft_test_dirty_spreads(test, soft_mprotect_twice, t->run.start, PAGE_SIZE);
+}
+
+static void uffd_hw_dirty_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+
+	soft_map_hw_dirty(t);
+	soft_uffd_register(t, t->run.start, PAGE_SIZE, UFFDIO_REGISTER_MODE_WP);
+	soft_test_dirty_spreads(test, soft_uffd_resolve, t->run.start, PAGE_SIZE);
 }
 
 static int soft_test_init(struct kunit *test)
@@ -645,6 +772,10 @@ static struct kunit_case soft_test_cases[] = {
 	KUNIT_CASE(ksm_protect_pte),
 	KUNIT_CASE(ksm_replace_pte),
 	KUNIT_CASE(reclaim_refill_pte),
+	KUNIT_CASE(mprotect_batch_pte),
+	KUNIT_CASE(uffd_batch_pte),
+	KUNIT_CASE(mprotect_hw_dirty_pte),
+	KUNIT_CASE(uffd_hw_dirty_pte),
 	KUNIT_CASE(sees_missing_call),
 	KUNIT_CASE(sees_short_range),
 	KUNIT_CASE(sees_early_call),
