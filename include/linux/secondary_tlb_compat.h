@@ -93,6 +93,9 @@ static inline pte_t stlb_huge_ptep_get(struct mm_struct *mm, unsigned long va,
 #endif
 }
 
+/* By 7.3: zapping all of a page table frees it (6.14 has it for some architectures). */
+#define STLB_RECLAIMS_TABLES	(!STLB_BEFORE(7, 3) && IS_ENABLED(CONFIG_PT_RECLAIM))
+
 /* 6.17: DAMON puts the PID of the process that it looks at. */
 #define STLB_DAMON_PUTS_PID	(!STLB_BEFORE(6, 17))
 

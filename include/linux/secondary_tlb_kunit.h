@@ -147,6 +147,7 @@ void stlb_unmap(struct stlb_run *run);
 
 /* Steps that scenarios are made of, for cases that are none. */
 void stlb_map_private(struct stlb_run *run, enum stlb_level level, bool thp);
+void stlb_map_shm(struct stlb_run *run, enum stlb_level level);
 void stlb_map_hugetlb(struct stlb_run *run, enum stlb_level level, int flags);
 void stlb_spare_huge(struct stlb_run *run);
 void stlb_make_dirty(struct stlb_run *run, unsigned long va);

@@ -1094,6 +1094,37 @@ static void munmap_table(struct kunit *test)
 			      "the table is there at the last call");
 }
 
+/*
+ * The same for a table that MADV_DONTNEED has emptied. Its mmu_gather frees the table,
+ * once it has notified.
+ */
+static void dontneed_table(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+	const struct stlb_call *call;
+	struct stlb_leaf leaf;
+	unsigned int nr;
+
+	if (!STLB_RECLAIMS_TABLES)
+		kunit_skip(test, "this kernel keeps empty tables");
+	stlb_map_private(&t->run, STLB_PMD, false);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+	stlb_walk(t->run.mm, t->run.start, &leaf);
+	KUNIT_ASSERT_EQ(test, leaf.size, PAGE_SIZE);
+	mock_arm(t, STLB_PTE);
+	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_madvise, t->run.start,
+					       t->run.size, MADV_DONTNEED, 0));
+
+	nr = t->mock.nr[STLB_CB_RANGE];
+	KUNIT_ASSERT_GE(test, nr, 1);
+	KUNIT_ASSERT_LE(test, nr, ARRAY_SIZE(t->mock.calls));
+	call = &t->mock.calls[nr - 1];
+	KUNIT_EXPECT_TRUE(test, mock_call_is_whole(call) ||
+			  (call->start <= t->run.start && call->end > t->run.start));
+	KUNIT_EXPECT_TRUE_MSG(test, call->ptep != leaf.ptep,
+			      "the table is linked at the last call");
+}
+
 /* __unmap_hugepage_range() may have a pair of its own inside that. */
 static void mock_test_munmap_hugetlb(struct kunit *test, enum stlb_level level)
 {
@@ -1285,6 +1316,7 @@ static struct kunit_case mock_test_cases[] = {
 	KUNIT_CASE(munmap_pte),
 	KUNIT_CASE(munmap_pmd),
 	KUNIT_CASE(munmap_table),
+	KUNIT_CASE(dontneed_table),
 	KUNIT_CASE(munmap_hugetlb_cont_pte),
 	KUNIT_CASE(munmap_hugetlb_pmd),
 	KUNIT_CASE(munmap_hugetlb_cont_pmd),

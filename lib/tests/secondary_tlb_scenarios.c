@@ -871,6 +871,19 @@ void stlb_map_written(struct stlb_run *run, enum stlb_level level, bool thp)
 	KUNIT_ASSERT_EQ_MSG(run->test, leaf.size, run->size, "no huge page");
 }
 
+/**
+ * stlb_map_shm() - map shared anonymous memory
+ * @run: the run
+ * @level: as much as a translation of this level maps
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
+ */
+void stlb_map_shm(struct stlb_run *run, enum stlb_level level)
+{
+	stlb_reserve(run, stlb_level_size(level));
+}
+
 /* A read fault on shared memory makes a writable-clean entry. */
 static void shm_map(struct stlb_run *run, enum stlb_level level)
 {

@@ -14,6 +14,8 @@
 #include <linux/unistd.h>
 #include <linux/userfaultfd.h>
 
+#include <asm/tlb.h>
+
 #define SOFT_SUITE	"secondary_tlb_soft"
 
 /*
@@ -634,8 +636,8 @@ static void soft_test_dirty_spreads(struct kunit *test,
 }
 
 /*
- * Two pages of a large folio, clean and mapped one by one. The CPU has written the
- * page before, the device has read the page itself.
+ * Two pages of a large folio, clean, and mapped one by one as the page behind them is
+ * missing. The device has read the first, the CPU has written the second.
  */
 static void soft_map_batch(struct soft_test *t)
 {
@@ -645,7 +647,7 @@ static void soft_map_batch(struct soft_test *t)
 	u32 val;
 
 	stlb_map(run, &stlb_scenarios[STLB_split_store_pte]);
-	stlb_cpu_write(run, run->start - PAGE_SIZE, 0x66666666);
+	stlb_cpu_write(run, run->start + PAGE_SIZE, 0x66666666);
 	KUNIT_ASSERT_EQ(run->test, 0, dev->ops->read(dev, run->start, &val));
 	stlb_walk(run->mm, run->start, &leaf);
 	KUNIT_ASSERT_TRUE(run->test, leaf.valid && !leaf.writable);
@@ -676,7 +678,7 @@ static void mprotect_batch_pte(struct kunit *test)
 
 	soft_map_batch(t);
 	soft_test_dirty_spreads(test, soft_mprotect_twice,
-				t->run.start - PAGE_SIZE, 2 * PAGE_SIZE);
+				t->run.start, 2 * PAGE_SIZE);
 }
 
 static void uffd_batch_pte(struct kunit *test)
@@ -684,10 +686,10 @@ static void uffd_batch_pte(struct kunit *test)
 	struct soft_test *t = test->priv;
 
 	soft_map_batch(t);
-	soft_uffd_register(t, t->run.start - PAGE_SIZE, 2 * PAGE_SIZE,
+	soft_uffd_register(t, t->run.start, 2 * PAGE_SIZE,
 			   UFFDIO_REGISTER_MODE_WP);
 	soft_test_dirty_spreads(test, soft_uffd_resolve,
-				t->run.start - PAGE_SIZE, 2 * PAGE_SIZE);
+				t->run.start, 2 * PAGE_SIZE);
 }
 
 /*
@@ -720,6 +722,114 @@ static void uffd_hw_dirty_pte(struct kunit *test)
 	soft_map_hw_dirty(t);
 	soft_uffd_register(t, t->run.start, PAGE_SIZE, UFFDIO_REGISTER_MODE_WP);
 	soft_test_dirty_spreads(test, soft_uffd_resolve, t->run.start, PAGE_SIZE);
+}
+
+/*
+ * madvise() clears entries, drops the lock of the VMA, and invalidates last. A subscriber
+ * that registers in between need not be notified: it can only cache what it finds by
+ * then. It must be notified of whatever changes from then on. mm_has_secondary_tlbs()
+ * relies on that.
+ */
+static void register_before_flush_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	struct mm_struct *mm = run->mm;
+	unsigned long va = run->start;
+	bool stale, stale_later;
+	struct mmu_gather tlb;
+	struct stlb_leaf leaf;
+	spinlock_t *ptl;
+	int ret;
+	u32 val;
+
+	stlb_soft_unregister(&t->soft);
+	/* Not in the reverse map, and with no reference to be dropped. */
+	stlb_map(run, &stlb_scenarios[STLB_mixed_touch_pte]);
+	stlb_cpu_write(run, run->start, 0x11111111);
+	ptl = stlb_ptl(mm, run->start);
+	KUNIT_ASSERT_NOT_NULL(test, ptl);
+
+	tlb_gather_mmu(&tlb, mm);
+	mmap_read_lock(mm);
+	spin_lock(ptl);
+	stlb_walk(mm, run->start, &leaf);
+	ptep_get_and_clear(mm, run->start, leaf.ptep);
+	tlb_remove_tlb_entry(&tlb, leaf.ptep, run->start);
+	spin_unlock(ptl);
+	mmap_read_unlock(mm);
+
+	ret = stlb_soft_register(&t->soft, mm);
+	if (!ret)
+		ret = dev->ops->read(dev, run->start, &val);
+	tlb_finish_mmu(&tlb);
+	KUNIT_ASSERT_EQ(test, 0, ret);
+	KUNIT_EXPECT_EQ(test, val, 0x11111111);
+	stlb_walk(mm, run->start, &leaf);
+	KUNIT_ASSERT_TRUE(test, leaf.dbm && !leaf.writable);
+	stale = dev->ops->stale(dev, run->start, run->start + PAGE_SIZE, &va);
+
+	/* If it has lost the entry, it loads it again. */
+	KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, run->start, &val));
+	stlb_cpu_write(run, run->start, 0x22222222);
+	stale_later = dev->ops->stale(dev, run->start, run->start + PAGE_SIZE, &va);
+	stlb_verdict(test, SOFT_SUITE, stale || stale_later,
+		     "%s after the invalidation, %s after an upgrade",
+		     stale ? "stale" : "coherent", stale_later ? "stale" : "coherent");
+}
+
+/* Pages become a block: the device has to use the new one, and not the pages. */
+static void soft_test_collapse(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	unsigned long va, pfn;
+	struct stlb_leaf leaf;
+	unsigned int i;
+	bool stale;
+	long ret;
+
+	for (va = run->start; va < run->start + run->size; va += PAGE_SIZE)
+		stlb_cpu_write(run, va, (u32)(va >> PAGE_SHIFT));
+	for (i = 0; i < stlb_triggers(run); i++)
+		KUNIT_ASSERT_EQ(test, 0, dev->ops->write(dev, stlb_trigger(run, i), i));
+	stlb_walk(run->mm, run->start, &leaf);
+	KUNIT_ASSERT_EQ(test, leaf.size, PAGE_SIZE);
+	pfn = leaf.pfn;
+
+	ret = stlb_syscall(__NR_madvise, run->start, run->size, MADV_COLLAPSE, 0);
+	if (ret == -ENOMEM)
+		kunit_skip(test, "no memory for a huge page");
+	KUNIT_ASSERT_EQ(test, 0L, ret);
+	stale = dev->ops->stale(dev, run->start, run->start + run->size, &va);
+	for (i = 0; i < stlb_triggers(run); i++) {
+		va = stlb_trigger(run, i);
+		KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, va), i);
+		KUNIT_EXPECT_EQ(test, 0, dev->ops->write(dev, va, 0x77770000 + i));
+		KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, va), 0x77770000 + i);
+	}
+	stlb_walk(run->mm, run->start, &leaf);
+	KUNIT_ASSERT_TRUE_MSG(test, leaf.pfn != pfn, "the page has not been replaced");
+	stlb_verdict(test, SOFT_SUITE, stale, "the device %s",
+		     stale ? "holds a page that was replaced" : "uses the new page");
+}
+
+static void collapse_anon_pmd(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+
+	stlb_map_private(&t->run, STLB_PMD, false);
+	soft_test_collapse(test);
+}
+
+static void collapse_shmem_pmd(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+
+	stlb_map_shm(&t->run, STLB_PMD);
+	soft_test_collapse(test);
 }
 
 static int soft_test_init(struct kunit *test)
@@ -776,6 +886,9 @@ static struct kunit_case soft_test_cases[] = {
 	KUNIT_CASE(uffd_batch_pte),
 	KUNIT_CASE(mprotect_hw_dirty_pte),
 	KUNIT_CASE(uffd_hw_dirty_pte),
+	KUNIT_CASE(register_before_flush_pte),
+	KUNIT_CASE(collapse_anon_pmd),
+	KUNIT_CASE(collapse_shmem_pmd),
 	KUNIT_CASE(sees_missing_call),
 	KUNIT_CASE(sees_short_range),
 	KUNIT_CASE(sees_early_call),
