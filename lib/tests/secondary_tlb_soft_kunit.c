@@ -740,7 +740,7 @@ static void register_before_flush_pte(struct kunit *test)
 	bool stale, stale_later;
 	struct mmu_gather tlb;
 	struct stlb_leaf leaf;
-	spinlock_t *ptl;
+	spinlock_t *ptl = NULL;
 	int ret;
 	u32 val;
 

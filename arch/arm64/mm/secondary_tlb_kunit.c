@@ -540,7 +540,7 @@ static void arm64_test_refill(struct kunit *test, enum stlb_level level)
 	pte_t pte;
 
 	if (!STLB_ANY_RANGE)
-		kunit_skip(test, "the mmu_gather notifies, and RJQQTC allows old and new entries until then");
+		kunit_skip(test, "the mmu_gather notifies, and that is in time (RJQQTC)");
 	arm64_map(t, level, true);
 
 	inc_tlb_flush_pending(mm);
