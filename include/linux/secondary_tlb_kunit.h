@@ -450,6 +450,8 @@ bool stlb_cache_stale(const struct stlb_cache *cache, u32 tag,
  * @eager: walk and cache again what an invalidation has removed, before it
  *	returns: the device that is about to use it. This makes an invalidation
  *	that comes too early show.
+ * @any_entry: load the last entry of a contiguous range, whatever the address. The
+ *	walker may load any (Arm ARM DDI 0487, rule RJQQTC).
  * @released: the address space is gone: nothing is walked any more
  * @deaf: self test: ignore invalidations
  * @shorten: self test: bytes to drop from the end of each invalidation
@@ -462,6 +464,7 @@ struct stlb_soft {
 	unsigned long requests;
 	unsigned long dropped;
 	bool eager;
+	bool any_entry;
 	bool released;
 	bool deaf;
 	unsigned long shorten;

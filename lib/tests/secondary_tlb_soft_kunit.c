@@ -59,6 +59,28 @@ static void soft_test_scenario(struct kunit *test,
 
 #include <linux/secondary_tlb_scenarios.h>
 
+/*
+ * The same with a walker that loads another entry of a contiguous range than that of the
+ * address.
+ */
+#define SOFT_ANY_ENTRY(_name)						\
+	static void any_entry_##_name(struct kunit *test)		\
+	{								\
+		struct soft_test *t = test->priv;			\
+									\
+		t->soft.any_entry = true;				\
+		soft_test_scenario(test, &stlb_scenarios[STLB_##_name]);	\
+	}
+
+#ifdef CONFIG_ARM64_CONTPTE
+SOFT_ANY_ENTRY(fold_store_cont_pte)
+SOFT_ANY_ENTRY(fold_request_cont_pte)
+SOFT_ANY_ENTRY(fold_read_dirty_cont_pte)
+#endif
+SOFT_ANY_ENTRY(hugetlb_private_cont_pte)
+SOFT_ANY_ENTRY(hugetlb_fork_cont_pte)
+SOFT_ANY_ENTRY(hugetlb_shared_request_cont_pte)
+
 /* A translation that the TLB holds read-only, upgraded. */
 static bool soft_upgrade_is_stale(struct soft_test *t, enum stlb_scenario_id id,
 				  unsigned long *va)
@@ -869,6 +891,14 @@ static void soft_test_exit(struct kunit *test)
 static struct kunit_case soft_test_cases[] = {
 #define STLB_SCENARIO(_name) KUNIT_CASE(_name),
 #include <linux/secondary_tlb_scenarios.h>
+#ifdef CONFIG_ARM64_CONTPTE
+	KUNIT_CASE(any_entry_fold_store_cont_pte),
+	KUNIT_CASE(any_entry_fold_request_cont_pte),
+	KUNIT_CASE(any_entry_fold_read_dirty_cont_pte),
+#endif
+	KUNIT_CASE(any_entry_hugetlb_private_cont_pte),
+	KUNIT_CASE(any_entry_hugetlb_fork_cont_pte),
+	KUNIT_CASE(any_entry_hugetlb_shared_request_cont_pte),
 	KUNIT_CASE(mremap_pte),
 	KUNIT_CASE(mremap_table),
 	KUNIT_CASE(mremap_pmd),
