@@ -811,8 +811,9 @@ static void fold_hw_dirty_cont_pte(struct kunit *test)
 #ifdef ARM64_HAS_BBML3
 /*
  * No CPU that QEMU emulates has BBM level 3, and none reports a TLB conflict. With
- * "stlb_bbml3" on the command line the kernel is made to believe that it has, before
- * it patches itself. The cases above run in place then.
+ * "stlb_bbml3 nr_cpus=1" on the command line the kernel is made to believe that it has,
+ * before it patches itself, and the cases above run in place. (A second CPU
+ * without it would clear the bit again.)
  */
 static bool arm64_force_bbml3 __initdata;
 
