@@ -72,9 +72,6 @@ static inline void stlb_set_huge_pte_at(struct mm_struct *mm, unsigned long va,
 #endif
 }
 
-/* 6.7: PAGEMAP_SCAN write-protects what userfaultfd has been given. */
-#define STLB_SCAN_PROTECTS	(!STLB_BEFORE(6, 7))
-
 /* 6.10: change_pte() is gone. It is an initializer, to be followed by nothing. */
 #if STLB_BEFORE(6, 10)
 #define STLB_INIT_CHANGE_PTE(_fn)	.change_pte = (_fn),
