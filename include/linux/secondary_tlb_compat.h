@@ -72,9 +72,6 @@ static inline void stlb_set_huge_pte_at(struct mm_struct *mm, unsigned long va,
 #endif
 }
 
-/* 6.7: PAGEMAP_SCAN write-protects what userfaultfd has been given. */
-#define STLB_SCAN_PROTECTS	(!STLB_BEFORE(6, 7))
-
 /* 6.10: change_pte() is gone. It is an initializer, to be followed by nothing. */
 #if STLB_BEFORE(6, 10)
 #define STLB_INIT_CHANGE_PTE(_fn)	.change_pte = (_fn),
@@ -92,6 +89,9 @@ static inline pte_t stlb_huge_ptep_get(struct mm_struct *mm, unsigned long va,
 	return huge_ptep_get(mm, va, ptep);
 #endif
 }
+
+/* By 7.3: zapping all of a page table frees it (6.14 has it for some architectures). */
+#define STLB_RECLAIMS_TABLES	(!STLB_BEFORE(7, 3) && IS_ENABLED(CONFIG_PT_RECLAIM))
 
 /* 6.17: DAMON puts the PID of the process that it looks at. */
 #define STLB_DAMON_PUTS_PID	(!STLB_BEFORE(6, 17))
@@ -111,6 +111,9 @@ static inline pte_t stlb_huge_ptep_get(struct mm_struct *mm, unsigned long va,
 #else
 #define stlb_mixed_pfn(_page)	page_to_pfn(_page)
 #endif
+
+/* 6.19: an upgrade invalidates the TLB of its own CPU, and others fault once. */
+#define STLB_LOCAL_UPGRADES	(!STLB_BEFORE(6, 19))
 
 /* By 7.3: callbacks that are asked for the access flag answer with a bool. */
 #if STLB_BEFORE(7, 3)

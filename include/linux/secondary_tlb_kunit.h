@@ -147,6 +147,7 @@ void stlb_unmap(struct stlb_run *run);
 
 /* Steps that scenarios are made of, for cases that are none. */
 void stlb_map_private(struct stlb_run *run, enum stlb_level level, bool thp);
+void stlb_map_shm(struct stlb_run *run, enum stlb_level level);
 void stlb_map_hugetlb(struct stlb_run *run, enum stlb_level level, int flags);
 unsigned int stlb_map_hugetlb_pages(struct stlb_run *run, enum stlb_level level,
 				    unsigned int max);
@@ -158,6 +159,8 @@ void stlb_map_shared_pages(struct stlb_run *run);
 void stlb_map_shared_table(struct stlb_run *run);
 bool stlb_table_is_shared(const struct stlb_run *run);
 void stlb_spare_huge(struct stlb_run *run);
+void stlb_make_dirty(struct stlb_run *run, unsigned long va);
+void stlb_make_old(struct stlb_run *run);
 void stlb_map_written(struct stlb_run *run, enum stlb_level level, bool thp);
 /* How many pages there are in a file of stlb_open_clean(). */
 #define STLB_CLEAN_PAGES	4
@@ -463,6 +466,8 @@ bool stlb_cache_stale(const struct stlb_cache *cache, u32 tag,
  * @eager: walk and cache again what an invalidation has removed, before it
  *	returns: the device that is about to use it. This makes an invalidation
  *	that comes too early show.
+ * @any_entry: load the last entry of a contiguous range, whatever the address. The
+ *	walker may load any (Arm ARM DDI 0487, rule RJQQTC).
  * @released: the address space is gone: nothing is walked any more
  * @deaf: self test: ignore invalidations
  * @shorten: self test: bytes to drop from the end of each invalidation
@@ -475,6 +480,7 @@ struct stlb_soft {
 	unsigned long requests;
 	unsigned long dropped;
 	bool eager;
+	bool any_entry;
 	bool released;
 	bool deaf;
 	unsigned long shorten;

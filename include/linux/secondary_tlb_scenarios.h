@@ -29,6 +29,8 @@ STLB_SCENARIO(thp_mprotect_pmd)
 STLB_SCENARIO(fold_store_cont_pte)
 STLB_SCENARIO(fold_request_cont_pte)
 STLB_SCENARIO(fold_sibling_cont_pte)
+STLB_SCENARIO(fold_read_sibling_cont_pte)
+STLB_SCENARIO(fold_read_dirty_cont_pte)
 #endif
 STLB_SCENARIO(hugetlb_private_cont_pte)
 STLB_SCENARIO(hugetlb_fork_cont_pte)

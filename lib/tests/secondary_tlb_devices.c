@@ -623,6 +623,8 @@ static struct stlb_cached *stlb_soft_walk(struct stlb_soft *soft,
 	struct stlb_leaf leaf;
 
 	stlb_walk(mm, va, &leaf);
+	if (soft->any_entry && leaf.valid)
+		stlb_walk(mm, leaf.start + leaf.size - PAGE_SIZE, &leaf);
 	return leaf.valid ? stlb_cache_fill(&soft->cache, 0, va, &leaf) : NULL;
 }
 

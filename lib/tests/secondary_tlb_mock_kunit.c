@@ -5,6 +5,8 @@
  * table.
  */
 #include <kunit/test.h>
+#include <linux/file.h>
+#include <linux/hugetlb.h>
 #include <linux/mman.h>
 #include <linux/mmu_notifier.h>
 #include <linux/secondary_tlb_compat.h>
@@ -1133,6 +1135,114 @@ static void munmap_table(struct kunit *test)
 			      "the table is there at the last call");
 }
 
+/*
+ * The same for a table that MADV_DONTNEED has emptied. Its mmu_gather frees the table,
+ * once it has notified.
+ */
+static void dontneed_table(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+	const struct stlb_call *call;
+	struct stlb_leaf leaf;
+	unsigned int nr;
+
+	if (!STLB_RECLAIMS_TABLES)
+		kunit_skip(test, "this kernel keeps empty tables");
+	stlb_map_private(&t->run, STLB_PMD, false);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+	stlb_walk(t->run.mm, t->run.start, &leaf);
+	KUNIT_ASSERT_EQ(test, leaf.size, PAGE_SIZE);
+	mock_arm(t, STLB_PTE);
+	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_madvise, t->run.start,
+					       t->run.size, MADV_DONTNEED, 0));
+
+	nr = t->mock.nr[STLB_CB_RANGE];
+	KUNIT_ASSERT_GE(test, nr, 1);
+	KUNIT_ASSERT_LE(test, nr, ARRAY_SIZE(t->mock.calls));
+	call = &t->mock.calls[nr - 1];
+	KUNIT_EXPECT_TRUE(test, mock_call_is_whole(call) ||
+			  (call->start <= t->run.start && call->end > t->run.start));
+	KUNIT_EXPECT_TRUE_MSG(test, call->ptep != leaf.ptep,
+			      "the table is linked at the last call");
+}
+
+/*
+ * Two mappings of a hugetlb file share their table of PMDs. A change to a part of one
+ * unlinks the table from it, as the other one must not see the change. A TLB may hold
+ * anything of all that the table maps, and where the table is; it is invalidated when
+ * the table is not linked there any more, and before the change is over, as the other
+ * user may free it from then on.
+ */
+static void mock_test_unshare(struct kunit *test, int nr, unsigned long offset,
+			      unsigned long arg)
+{
+	struct mock_test *t = test->priv;
+	struct stlb_leaf first, second;
+	struct stlb_run *run = &t->run;
+	const struct stlb_call *call;
+	unsigned long va, end;
+	unsigned int i, calls;
+	bool unlinked = false;
+
+	if (!IS_ENABLED(CONFIG_ARM64_4K_PAGES) ||
+	    !IS_ENABLED(CONFIG_ARCH_WANT_HUGE_PMD_SHARE))
+		kunit_skip(test, "tables of PMDs are not shared, or are very large");
+	if (!size_to_hstate(PMD_SIZE) || !size_to_hstate(PMD_SIZE)->free_huge_pages)
+		kunit_skip(test, "boot with hugepagesz=2M hugepages=2");
+
+	run->window_size = 3 * PUD_SIZE;
+	run->window = vm_mmap(NULL, 0, run->window_size, PROT_NONE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(run->window));
+	run->start = ALIGN(run->window, PUD_SIZE);
+	run->size = PMD_SIZE;
+	run->file = hugetlb_file_setup("stlb", PUD_SIZE, STLB_NORESERVE,
+				       HUGETLB_ANONHUGE_INODE, PMD_SHIFT);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(run->file));
+	end = run->start + PUD_SIZE;
+	for (va = run->start; va <= end; va += PUD_SIZE) {
+		KUNIT_ASSERT_EQ(test, va,
+				vm_mmap(run->file, va, PUD_SIZE,
+					PROT_READ | PROT_WRITE,
+					MAP_SHARED | MAP_FIXED | MAP_NORESERVE, 0));
+		stlb_cpu_write(run, va, 1);
+	}
+	stlb_walk(run->mm, run->start, &first);
+	stlb_walk(run->mm, end, &second);
+	KUNIT_ASSERT_EQ(test, first.size, PMD_SIZE);
+	KUNIT_ASSERT_PTR_EQ_MSG(test, first.ptep, second.ptep, "the table is not shared");
+
+	mock_arm(t, STLB_PMD);
+	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(nr, run->start + offset, PMD_SIZE, arg, 0));
+	calls = t->mock.nr[STLB_CB_RANGE];
+	KUNIT_ASSERT_LE(test, calls, ARRAY_SIZE(t->mock.calls));
+	for (i = 0; i < calls; i++) {
+		call = &t->mock.calls[i];
+		unlinked |= call->ptep != first.ptep &&
+			    (mock_call_is_whole(call) ||
+			     (call->start <= run->start && call->end >= end));
+	}
+	stlb_walk(run->mm, end, &second);
+	KUNIT_EXPECT_TRUE(test, second.valid && second.writable);
+	stlb_verdict(test, MOCK_SUITE, !unlinked, "%u calls, %s of all that the table maps",
+		     calls, unlinked ? "one" : "none");
+}
+
+static void unshare_mprotect_pmd(struct kunit *test)
+{
+	mock_test_unshare(test, __NR_mprotect, 0, PROT_READ);
+}
+
+static void unshare_munmap_pmd(struct kunit *test)
+{
+	mock_test_unshare(test, __NR_munmap, PUD_SIZE / 2, 0);
+}
+
+static void unshare_dontneed_pmd(struct kunit *test)
+{
+	mock_test_unshare(test, __NR_madvise, 0, MADV_DONTNEED);
+}
+
 /* __unmap_hugepage_range() may have a pair of its own inside that. */
 static void mock_test_munmap_hugetlb(struct kunit *test, enum stlb_level level)
 {
@@ -1326,6 +1436,10 @@ static struct kunit_case mock_test_cases[] = {
 	KUNIT_CASE(munmap_pte),
 	KUNIT_CASE(munmap_pmd),
 	KUNIT_CASE(munmap_table),
+	KUNIT_CASE(dontneed_table),
+	KUNIT_CASE(unshare_mprotect_pmd),
+	KUNIT_CASE(unshare_munmap_pmd),
+	KUNIT_CASE(unshare_dontneed_pmd),
 	KUNIT_CASE(munmap_hugetlb_cont_pte),
 	KUNIT_CASE(munmap_hugetlb_pmd),
 	KUNIT_CASE(munmap_hugetlb_cont_pmd),

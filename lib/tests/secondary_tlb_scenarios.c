@@ -1107,6 +1107,19 @@ void stlb_map_written(struct stlb_run *run, enum stlb_level level, bool thp)
 	KUNIT_ASSERT_EQ_MSG(run->test, leaf.size, run->size, "no huge page");
 }
 
+/**
+ * stlb_map_shm() - map shared anonymous memory
+ * @run: the run
+ * @level: as much as a translation of this level maps
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
+ */
+void stlb_map_shm(struct stlb_run *run, enum stlb_level level)
+{
+	stlb_reserve(run, stlb_level_size(level));
+}
+
 /* A read fault on shared memory makes a writable-clean entry. */
 static void shm_map(struct stlb_run *run, enum stlb_level level)
 {
@@ -1153,7 +1166,66 @@ static void thp_free_map(struct stlb_run *run, enum stlb_level level)
 	stlb_read_all(run);
 }
 
-/* A clean block is split by the loss of its last page; what is amid it stays. */
+/* Change every entry of @level in [@va, @va + @size) under the PTL, in place. */
+static void stlb_change_entries(struct stlb_run *run, unsigned long va,
+				unsigned long size, pte_t (*change)(pte_t pte))
+{
+	unsigned long end = va + size, step;
+	spinlock_t *ptl = stlb_ptl(run->mm, va);
+	struct stlb_leaf leaf;
+
+	KUNIT_ASSERT_NOT_NULL(run->test, ptl);
+	mmap_read_lock(run->mm);
+	spin_lock(ptl);
+	for (; va < end; va += step) {
+		stlb_walk(run->mm, va, &leaf);
+		step = leaf.size == CONT_PTE_SIZE ? PAGE_SIZE :
+		       leaf.size == CONT_PMD_SIZE ? PMD_SIZE : leaf.size;
+		WRITE_ONCE(*leaf.ptep, change(READ_ONCE(*leaf.ptep)));
+	}
+	spin_unlock(ptl);
+	mmap_read_unlock(run->mm);
+}
+
+static pte_t stlb_hw_mkdirty(pte_t pte)
+{
+	return __pte(pte_val(pte) & ~PTE_RDONLY);
+}
+
+/**
+ * stlb_make_dirty() - what a CPU that manages the dirty state does for a store
+ * @run: the run
+ * @va: address in the page, which is mapped writable-clean
+ *
+ * The CPU changes the entry that it has walked, and no other entry of a contiguous
+ * range. The test does it with any CPU: it writes what FEAT_HAFDBS would write.
+ *
+ * Context: may sleep; takes the mmap_lock and the PTL. A case that cannot go on ends.
+ */
+void stlb_make_dirty(struct stlb_run *run, unsigned long va)
+{
+	struct stlb_leaf leaf;
+
+	stlb_walk(run->mm, va, &leaf);
+	KUNIT_ASSERT_TRUE_MSG(run->test, leaf.dbm && !leaf.writable,
+			      "not writable-clean");
+	stlb_change_entries(run, va, PAGE_SIZE, stlb_hw_mkdirty);
+}
+
+/**
+ * stlb_make_old() - clear the access flag of a translation and invalidate no TLB
+ * @run: the run; the translation is that at &stlb_run.start
+ *
+ * As ageing does: test_and_clear_young() leaves the entries in the TLBs.
+ *
+ * Context: may sleep; takes the mmap_lock and the PTL. A case that cannot go on ends.
+ */
+void stlb_make_old(struct stlb_run *run)
+{
+	stlb_change_entries(run, run->start, run->size, pte_mkold);
+}
+
+/* A clean block is split by the loss of its last page; the other pages stay. */
 static void stlb_map_split(struct stlb_run *run, enum stlb_level level)
 {
 	thp_free_map(run, STLB_PMD);
@@ -1177,25 +1249,6 @@ static void fold_map(struct stlb_run *run, enum stlb_level level)
 {
 	stlb_map_split(run, level);
 	stlb_read_all(run);
-}
-
-/* What a CPU does to the entry that it has walked, and no other, if it can. */
-static void stlb_make_dirty(struct stlb_run *run, unsigned long va)
-{
-	spinlock_t *ptl = stlb_ptl(run->mm, va);
-	struct stlb_leaf leaf;
-
-	KUNIT_ASSERT_NOT_NULL(run->test, ptl);
-	mmap_read_lock(run->mm);
-	spin_lock(ptl);
-	stlb_walk(run->mm, va, &leaf);
-	if (leaf.dbm)
-		WRITE_ONCE(*leaf.ptep, __pte(pte_val(READ_ONCE(*leaf.ptep)) &
-					     ~PTE_RDONLY));
-	spin_unlock(ptl);
-	mmap_read_unlock(run->mm);
-	KUNIT_ASSERT_TRUE_MSG(run->test, leaf.dbm && !leaf.writable,
-			      "not writable-clean");
 }
 
 /* The page beside the first is dirty; others of the set will be asked for. */
@@ -1576,11 +1629,15 @@ static void gup(struct stlb_run *run, unsigned long va)
 	put_page(page);
 }
 
-/* There is no page to be had, but GUP marks a writable-clean entry dirty. */
+/*
+ * GUP finds no page, but marks a writable-clean entry dirty. The address need not be that
+ * of the page: access_process_vm() passes any.
+ */
 static void gup_pfn(struct stlb_run *run, unsigned long va)
 {
 	struct page *page;
 
+	va += sizeof(u32);
 	KUNIT_ASSERT_EQ(run->test, (long)-EEXIST,
 			get_user_pages_unlocked(va, 1, &page, FOLL_WRITE));
 }
@@ -1590,6 +1647,29 @@ static void populate(struct stlb_run *run, unsigned long va)
 	stlb_madvise(run, ALIGN_DOWN(va, PAGE_SIZE), PAGE_SIZE,
 		     MADV_POPULATE_WRITE);
 }
+
+#ifdef CONFIG_ARM64_CONTPTE
+/*
+ * A sibling is dirty already. Ageing clears the access flag of all entries, and a
+ * device asks to read. The fault finds the range dirty as a whole and writes that to
+ * every entry: those that were read-only for hardware become writable.
+ */
+static void read_aged(struct stlb_run *run, unsigned long va)
+{
+	stlb_make_old(run);
+	KUNIT_ASSERT_EQ(run->test, 0, stlb_page_request(run->mm, va, false));
+}
+
+/*
+ * The same when hardware has dirtied all entries. The fault takes over the dirty
+ * state: it is the last one that finds something to change, so it has to invalidate.
+ */
+static void read_aged_dirty(struct stlb_run *run, unsigned long va)
+{
+	stlb_change_entries(run, run->start, run->size, stlb_hw_mkdirty);
+	read_aged(run, va);
+}
+#endif
 
 #define SCENARIO(_name, ...)						\
 	[STLB_##_name] = { #_name, __VA_ARGS__ }
@@ -1623,6 +1703,10 @@ const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS] = {
 	SCENARIO(fold_store_cont_pte, STLB_CONT_PTE, fold_map, store),
 	SCENARIO(fold_request_cont_pte, STLB_CONT_PTE, fold_map, request),
 	SCENARIO(fold_sibling_cont_pte, STLB_CONT_PTE, fold_sibling_map, request),
+	SCENARIO(fold_read_sibling_cont_pte, STLB_CONT_PTE, fold_sibling_map,
+		 read_aged),
+	SCENARIO(fold_read_dirty_cont_pte, STLB_CONT_PTE, fold_map,
+		 read_aged_dirty),
 #endif
 
 	SCENARIO(hugetlb_private_cont_pte, STLB_CONT_PTE,

@@ -18,6 +18,8 @@
 #include <linux/userfaultfd.h>
 #include <linux/workqueue.h>
 
+#include <asm/tlb.h>
+
 #define SOFT_SUITE	"secondary_tlb_soft"
 
 /*
@@ -72,6 +74,28 @@ static void soft_test_scenario(struct kunit *test,
 	}
 
 #include <linux/secondary_tlb_scenarios.h>
+
+/*
+ * The same with a walker that loads another entry of a contiguous range than that of the
+ * address.
+ */
+#define SOFT_ANY_ENTRY(_name)						\
+	static void any_entry_##_name(struct kunit *test)		\
+	{								\
+		struct soft_test *t = test->priv;			\
+									\
+		t->soft.any_entry = true;				\
+		soft_test_scenario(test, &stlb_scenarios[STLB_##_name]);	\
+	}
+
+#ifdef CONFIG_ARM64_CONTPTE
+SOFT_ANY_ENTRY(fold_store_cont_pte)
+SOFT_ANY_ENTRY(fold_request_cont_pte)
+SOFT_ANY_ENTRY(fold_read_dirty_cont_pte)
+#endif
+SOFT_ANY_ENTRY(hugetlb_private_cont_pte)
+SOFT_ANY_ENTRY(hugetlb_fork_cont_pte)
+SOFT_ANY_ENTRY(hugetlb_shared_request_cont_pte)
 
 /* A translation that the TLB holds read-only, upgraded. */
 static bool soft_upgrade_is_stale(struct soft_test *t, enum stlb_scenario_id id,
@@ -859,17 +883,21 @@ static long soft_ioctl(struct soft_test *t, unsigned int cmd, void *arg)
 	return stlb_syscall(__NR_ioctl, t->fd, cmd, t->scratch, 0);
 }
 
-static void soft_uffd_register(struct soft_test *t)
+static void soft_uffd_register(struct soft_test *t, unsigned long start,
+			       unsigned long size, u64 mode)
 {
 	struct uffdio_register reg = {
-		.range	= { t->run.start, PAGE_SIZE },
-		.mode	= UFFDIO_REGISTER_MODE_MISSING,
+		.range	= { start, size },
+		.mode	= mode,
 	};
 	struct kunit *test = t->run.test;
 	struct uffdio_api api = { .api = UFFD_API };
 
 	if (!IS_ENABLED(CONFIG_USERFAULTFD))
 		kunit_skip(test, "needs CONFIG_USERFAULTFD");
+	if ((mode & UFFDIO_REGISTER_MODE_WP) &&
+	    !IS_ENABLED(CONFIG_HAVE_ARCH_USERFAULTFD_WP))
+		kunit_skip(test, "this kernel has no write-protection by userfaultfd");
 	t->fd = stlb_syscall(__NR_userfaultfd, 0, 0, 0, 0);
 	KUNIT_ASSERT_GE(test, t->fd, 0);
 	t->scratch = vm_mmap(NULL, 0, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
@@ -910,7 +938,8 @@ static void reclaim_refill_pte(struct kunit *test)
 	stlb_map_private_shm(run, 0xaaaaaaaa);
 	KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, run->start, &t->val));
 	KUNIT_ASSERT_EQ(test, t->val, 0xaaaaaaaa);
-	soft_uffd_register(t);
+	soft_uffd_register(t, run->start, PAGE_SIZE,
+			   UFFDIO_REGISTER_MODE_MISSING);
 	stlb_cpu_write(run, t->scratch + PAGE_SIZE, 0xbbbbbbbb);
 	t->helper.mm = run->mm;
 	t->helper.fn = soft_refill;
@@ -931,6 +960,236 @@ static void reclaim_refill_pte(struct kunit *test)
 	stlb_verdict(test, SOFT_SUITE, t->val != 0xbbbbbbbb,
 		     "the device reads the %s page",
 		     t->val == 0xbbbbbbbb ? "new" : "old");
+}
+
+/*
+ * A change of protection that ends where it began, and that writes the dirty state
+ * of some page to the entry that the device has cached read-only. Nothing may stay
+ * cached as it was: the device's page request finds the entry as it asks for.
+ */
+static void soft_test_dirty_spreads(struct kunit *test,
+				    void (*change)(struct soft_test *t,
+						   unsigned long start,
+						   unsigned long size),
+				    unsigned long start, unsigned long size)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	unsigned long va = run->start;
+	struct stlb_leaf leaf;
+	bool stale;
+	int ret;
+
+	change(t, start, size);
+	stlb_walk(run->mm, run->start, &leaf);
+	KUNIT_ASSERT_TRUE(test, leaf.valid && leaf.writable);
+
+	stale = dev->ops->stale(dev, run->start, run->start + PAGE_SIZE, &va);
+	ret = dev->ops->write(dev, run->start, 0x44444444);
+	if (!ret)
+		KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, run->start), 0x44444444);
+	stlb_verdict(test, SOFT_SUITE, stale || ret,
+		     "0x%lx is %s in the device, its write %s after %lu page requests", va,
+		     stale ? "read-only" : "not stale",
+		     ret ? "refused" : "done", t->soft.requests);
+}
+
+/*
+ * Two pages of a large folio, clean, and mapped one by one as the page behind them is
+ * missing. The device has read the first, the CPU has written the second.
+ */
+static void soft_map_batch(struct soft_test *t)
+{
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	struct stlb_leaf leaf;
+	u32 val;
+
+	stlb_map(run, &stlb_scenarios[STLB_split_store_pte]);
+	stlb_cpu_write(run, run->start + PAGE_SIZE, 0x66666666);
+	KUNIT_ASSERT_EQ(run->test, 0, dev->ops->read(dev, run->start, &val));
+	stlb_walk(run->mm, run->start, &leaf);
+	KUNIT_ASSERT_TRUE(run->test, leaf.valid && !leaf.writable);
+}
+
+/* To write-only, which arm64 maps readable, and back. */
+static void soft_mprotect_twice(struct soft_test *t, unsigned long start,
+				unsigned long size)
+{
+	KUNIT_ASSERT_EQ(t->run.test, 0L,
+			stlb_syscall(__NR_mprotect, start, size, PROT_WRITE, 0));
+	KUNIT_ASSERT_EQ(t->run.test, 0L,
+			stlb_syscall(__NR_mprotect, start, size,
+				     PROT_READ | PROT_WRITE, 0));
+}
+
+static void soft_uffd_resolve(struct soft_test *t, unsigned long start,
+			      unsigned long size)
+{
+	struct uffdio_writeprotect wp = { .range = { start, size } };
+
+	KUNIT_ASSERT_EQ(t->run.test, 0L, soft_ioctl(t, UFFDIO_WRITEPROTECT, &wp));
+}
+
+static void mprotect_batch_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+
+	soft_map_batch(t);
+	soft_test_dirty_spreads(test, soft_mprotect_twice,
+				t->run.start, 2 * PAGE_SIZE);
+}
+
+static void uffd_batch_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+
+	soft_map_batch(t);
+	soft_uffd_register(t, t->run.start, 2 * PAGE_SIZE,
+			   UFFDIO_REGISTER_MODE_WP);
+	soft_test_dirty_spreads(test, soft_uffd_resolve,
+				t->run.start, 2 * PAGE_SIZE);
+}
+
+/*
+ * One page that hardware has dirtied. Whatever writes the dirty state that software
+ * keeps into the entry is the last one to find something to change.
+ */
+static void soft_map_hw_dirty(struct soft_test *t)
+{
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	u32 val;
+
+	stlb_map(run, &stlb_scenarios[STLB_free_request_pte]);
+	KUNIT_ASSERT_EQ(run->test, 0, dev->ops->read(dev, run->start, &val));
+	stlb_make_dirty(run, run->start);
+}
+
+static void mprotect_hw_dirty_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+
+	soft_map_hw_dirty(t);
+	soft_test_dirty_spreads(test, soft_mprotect_twice, t->run.start, PAGE_SIZE);
+}
+
+static void uffd_hw_dirty_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+
+	soft_map_hw_dirty(t);
+	soft_uffd_register(t, t->run.start, PAGE_SIZE, UFFDIO_REGISTER_MODE_WP);
+	soft_test_dirty_spreads(test, soft_uffd_resolve, t->run.start, PAGE_SIZE);
+}
+
+/*
+ * madvise() clears entries, drops the lock of the VMA, and invalidates last. A subscriber
+ * that registers in between need not be notified: it can only cache what it finds by
+ * then. It must be notified of whatever changes from then on. mm_has_secondary_tlbs()
+ * relies on that.
+ */
+static void register_before_flush_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	struct mm_struct *mm = run->mm;
+	unsigned long va = run->start;
+	bool stale, stale_later;
+	struct mmu_gather tlb;
+	struct stlb_leaf leaf;
+	spinlock_t *ptl = NULL;
+	int ret;
+	u32 val;
+
+	stlb_soft_unregister(&t->soft);
+	/* Not in the reverse map, and with no reference to be dropped. */
+	stlb_map(run, &stlb_scenarios[STLB_mixed_touch_pte]);
+	stlb_cpu_write(run, run->start, 0x11111111);
+	ptl = stlb_ptl(mm, run->start);
+	KUNIT_ASSERT_NOT_NULL(test, ptl);
+
+	tlb_gather_mmu(&tlb, mm);
+	mmap_read_lock(mm);
+	spin_lock(ptl);
+	stlb_walk(mm, run->start, &leaf);
+	ptep_get_and_clear(mm, run->start, leaf.ptep);
+	tlb_remove_tlb_entry(&tlb, leaf.ptep, run->start);
+	spin_unlock(ptl);
+	mmap_read_unlock(mm);
+
+	ret = stlb_soft_register(&t->soft, mm);
+	if (!ret)
+		ret = dev->ops->read(dev, run->start, &val);
+	tlb_finish_mmu(&tlb);
+	KUNIT_ASSERT_EQ(test, 0, ret);
+	KUNIT_EXPECT_EQ(test, val, 0x11111111);
+	stlb_walk(mm, run->start, &leaf);
+	KUNIT_ASSERT_TRUE(test, leaf.dbm && !leaf.writable);
+	stale = dev->ops->stale(dev, run->start, run->start + PAGE_SIZE, &va);
+
+	/* If it has lost the entry, it loads it again. */
+	KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, run->start, &val));
+	stlb_cpu_write(run, run->start, 0x22222222);
+	stale_later = dev->ops->stale(dev, run->start, run->start + PAGE_SIZE, &va);
+	stlb_verdict(test, SOFT_SUITE, stale || stale_later,
+		     "%s after the invalidation, %s after an upgrade",
+		     stale ? "stale" : "coherent", stale_later ? "stale" : "coherent");
+}
+
+/* Pages become a block: the device has to use the new one, and not the pages. */
+static void soft_test_collapse(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	unsigned long va, pfn;
+	struct stlb_leaf leaf;
+	unsigned int i;
+	bool stale;
+	long ret;
+
+	for (va = run->start; va < run->start + run->size; va += PAGE_SIZE)
+		stlb_cpu_write(run, va, (u32)(va >> PAGE_SHIFT));
+	for (i = 0; i < stlb_triggers(run); i++)
+		KUNIT_ASSERT_EQ(test, 0, dev->ops->write(dev, stlb_trigger(run, i), i));
+	stlb_walk(run->mm, run->start, &leaf);
+	KUNIT_ASSERT_EQ(test, leaf.size, PAGE_SIZE);
+	pfn = leaf.pfn;
+
+	ret = stlb_syscall(__NR_madvise, run->start, run->size, MADV_COLLAPSE, 0);
+	if (ret == -ENOMEM)
+		kunit_skip(test, "no memory for a huge page");
+	KUNIT_ASSERT_EQ(test, 0L, ret);
+	stale = dev->ops->stale(dev, run->start, run->start + run->size, &va);
+	for (i = 0; i < stlb_triggers(run); i++) {
+		va = stlb_trigger(run, i);
+		KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, va), i);
+		KUNIT_EXPECT_EQ(test, 0, dev->ops->write(dev, va, 0x77770000 + i));
+		KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, va), 0x77770000 + i);
+	}
+	stlb_walk(run->mm, run->start, &leaf);
+	KUNIT_ASSERT_TRUE_MSG(test, leaf.pfn != pfn, "the page has not been replaced");
+	stlb_verdict(test, SOFT_SUITE, stale, "the device %s",
+		     stale ? "holds a page that was replaced" : "uses the new page");
+}
+
+static void collapse_anon_pmd(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+
+	stlb_map_private(&t->run, STLB_PMD, false);
+	soft_test_collapse(test);
+}
+
+static void collapse_shmem_pmd(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+
+	stlb_map_shm(&t->run, STLB_PMD);
+	soft_test_collapse(test);
 }
 
 static int soft_test_init(struct kunit *test)
@@ -970,6 +1229,14 @@ static void soft_test_exit(struct kunit *test)
 static struct kunit_case soft_test_cases[] = {
 #define STLB_SCENARIO(_name) KUNIT_CASE(_name),
 #include <linux/secondary_tlb_scenarios.h>
+#ifdef CONFIG_ARM64_CONTPTE
+	KUNIT_CASE(any_entry_fold_store_cont_pte),
+	KUNIT_CASE(any_entry_fold_request_cont_pte),
+	KUNIT_CASE(any_entry_fold_read_dirty_cont_pte),
+#endif
+	KUNIT_CASE(any_entry_hugetlb_private_cont_pte),
+	KUNIT_CASE(any_entry_hugetlb_fork_cont_pte),
+	KUNIT_CASE(any_entry_hugetlb_shared_request_cont_pte),
 	KUNIT_CASE(mremap_pte),
 	KUNIT_CASE(mremap_table),
 	KUNIT_CASE(mremap_pmd),
@@ -992,6 +1259,13 @@ static struct kunit_case soft_test_cases[] = {
 	KUNIT_CASE(ksm_protect_pte),
 	KUNIT_CASE(ksm_replace_pte),
 	KUNIT_CASE(reclaim_refill_pte),
+	KUNIT_CASE(mprotect_batch_pte),
+	KUNIT_CASE(uffd_batch_pte),
+	KUNIT_CASE(mprotect_hw_dirty_pte),
+	KUNIT_CASE(uffd_hw_dirty_pte),
+	KUNIT_CASE(register_before_flush_pte),
+	KUNIT_CASE(collapse_anon_pmd),
+	KUNIT_CASE(collapse_shmem_pmd),
 	KUNIT_CASE(sees_missing_call),
 	KUNIT_CASE(sees_short_range),
 	KUNIT_CASE(sees_early_call),
