@@ -843,7 +843,7 @@ static void mock_test_mremap_hugetlb(struct kunit *test, enum stlb_level level)
 	KUNIT_EXPECT_EQ(test, call->end, t->run.start + t->run.size);
 	KUNIT_EXPECT_TRUE(test, call->clear);
 	if (!call->rmap_locked && !stlb_mock_sees_context())
-		kunit_skip(test, "needs PROVE_LOCKING and PREEMPT_COUNT to see whether a PTL is held");
+		kunit_skip(test, "needs PROVE_LOCKING and PREEMPT_COUNT to see a PTL held");
 	/* Which of the two PTLs it is does not matter. */
 	atomic = call->atomic && stlb_mock_sees_context();
 	stlb_verdict(test, MOCK_SUITE, !atomic && !call->rmap_locked,

@@ -1139,59 +1139,6 @@ static void register_before_flush_pte(struct kunit *test)
 		     stale ? "stale" : "coherent", stale_later ? "stale" : "coherent");
 }
 
-/* Pages become a block: the device has to use the new one, and not the pages. */
-static void soft_test_collapse(struct kunit *test)
-{
-	struct soft_test *t = test->priv;
-	struct stlb_device *dev = &t->soft.dev;
-	struct stlb_run *run = &t->run;
-	unsigned long va, pfn;
-	struct stlb_leaf leaf;
-	unsigned int i;
-	bool stale;
-	long ret;
-
-	for (va = run->start; va < run->start + run->size; va += PAGE_SIZE)
-		stlb_cpu_write(run, va, (u32)(va >> PAGE_SHIFT));
-	for (i = 0; i < stlb_triggers(run); i++)
-		KUNIT_ASSERT_EQ(test, 0, dev->ops->write(dev, stlb_trigger(run, i), i));
-	stlb_walk(run->mm, run->start, &leaf);
-	KUNIT_ASSERT_EQ(test, leaf.size, PAGE_SIZE);
-	pfn = leaf.pfn;
-
-	ret = stlb_syscall(__NR_madvise, run->start, run->size, MADV_COLLAPSE, 0);
-	if (ret == -ENOMEM)
-		kunit_skip(test, "no memory for a huge page");
-	KUNIT_ASSERT_EQ(test, 0L, ret);
-	stale = dev->ops->stale(dev, run->start, run->start + run->size, &va);
-	for (i = 0; i < stlb_triggers(run); i++) {
-		va = stlb_trigger(run, i);
-		KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, va), i);
-		KUNIT_EXPECT_EQ(test, 0, dev->ops->write(dev, va, 0x77770000 + i));
-		KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, va), 0x77770000 + i);
-	}
-	stlb_walk(run->mm, run->start, &leaf);
-	KUNIT_ASSERT_TRUE_MSG(test, leaf.pfn != pfn, "the page has not been replaced");
-	stlb_verdict(test, SOFT_SUITE, stale, "the device %s",
-		     stale ? "holds a page that was replaced" : "uses the new page");
-}
-
-static void collapse_anon_pmd(struct kunit *test)
-{
-	struct soft_test *t = test->priv;
-
-	stlb_map_private(&t->run, STLB_PMD, false);
-	soft_test_collapse(test);
-}
-
-static void collapse_shmem_pmd(struct kunit *test)
-{
-	struct soft_test *t = test->priv;
-
-	stlb_map_shm(&t->run, STLB_PMD);
-	soft_test_collapse(test);
-}
-
 static int soft_test_init(struct kunit *test)
 {
 	struct soft_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
@@ -1264,8 +1211,6 @@ static struct kunit_case soft_test_cases[] = {
 	KUNIT_CASE(mprotect_hw_dirty_pte),
 	KUNIT_CASE(uffd_hw_dirty_pte),
 	KUNIT_CASE(register_before_flush_pte),
-	KUNIT_CASE(collapse_anon_pmd),
-	KUNIT_CASE(collapse_shmem_pmd),
 	KUNIT_CASE(sees_missing_call),
 	KUNIT_CASE(sees_short_range),
 	KUNIT_CASE(sees_early_call),

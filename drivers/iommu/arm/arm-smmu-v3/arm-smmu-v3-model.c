@@ -872,8 +872,10 @@ bool smmu_model_consume(struct smmu_model *m)
 	 * "Update flags": an update of SMMU_CR0 is complete when SMMU_CR0ACK says so.
 	 * What was consumed before is complete, too.
 	 */
-	if (m->page0[SMMU_MODEL_CR0ACK] != cr0)
+	if (m->page0[SMMU_MODEL_CR0ACK] != cr0) {
+		/* Pairs with the driver's read of CR0ACK, behind which commands are over. */
 		smp_store_release(&m->page0[SMMU_MODEL_CR0ACK], cr0);
+	}
 	if (!(cr0 & SMMU_MODEL_CMDQEN))
 		return false;
 

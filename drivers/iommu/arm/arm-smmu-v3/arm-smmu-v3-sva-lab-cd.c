@@ -361,7 +361,12 @@ int sva_smmu_watch_unbound(struct sva_smmu *s, const struct mm_struct *mm)
  */
 bool sva_smmu_devices_locked(struct sva_smmu *s, const struct mm_struct *mm)
 {
-	return spin_is_locked(&s->driver->domain.devices_lock);
+	unsigned long flags;
+
+	if (!spin_trylock_irqsave(&s->driver->domain.devices_lock, flags))
+		return true;
+	spin_unlock_irqrestore(&s->driver->domain.devices_lock, flags);
+	return false;
 }
 
 /**

@@ -475,8 +475,14 @@ int sva_smmu_watch_unbound(struct sva_smmu *s, const struct mm_struct *mm)
 bool sva_smmu_devices_locked(struct sva_smmu *s, const struct mm_struct *mm)
 {
 	struct sva_bond *bond = sva_find_bond(s, mm);
+	unsigned long flags;
 
-	return bond && bond->domain && spin_is_locked(&bond->domain->devices_lock);
+	if (!bond || !bond->domain)
+		return false;
+	if (!spin_trylock_irqsave(&bond->domain->devices_lock, flags))
+		return true;
+	spin_unlock_irqrestore(&bond->domain->devices_lock, flags);
+	return false;
 }
 
 /**
