@@ -115,9 +115,11 @@ class Expected:
         self.others = {s: ini[s].get('hold', '').split() for s in suites}
 
     def own_boot(self):
-        """The cases that may hang a kernel."""
-        return [f'{s}.{c}' for s, c, mistake in self.mistakes
-                if mistake == 'hang']
+        """The cases that may hang a kernel, and those beside them in their suites."""
+        suites = {s for s, _, mistake in self.mistakes if mistake == 'hang'}
+        return ([f'{s}.{c}' for s, c, mistake in self.mistakes if mistake == 'hang'] +
+                [f'{s}.{c}' for s, c, _ in self.same if s in suites] +
+                [f'{s}.{c}' for s in sorted(suites) for c in self.others.get(s, [])])
 
     def cases(self):
         """The mistake that each case looks for, or None, by (suite, case), but for
