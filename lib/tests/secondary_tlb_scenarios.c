@@ -997,6 +997,9 @@ void stlb_map_shared_table(struct stlb_run *run)
 	unsigned long first, i;
 	long ret;
 
+	if (!IS_ENABLED(CONFIG_ARM64_4K_PAGES) ||
+	    !IS_ENABLED(CONFIG_ARCH_WANT_HUGE_PMD_SHARE))
+		kunit_skip(run->test, "tables of PMDs are not shared, or are very large");
 	if (!h || !stlb_hugetlb_page_free(h) || h->free_huge_pages < 2)
 		kunit_skip(run->test, "boot with hugepagesz=%luK hugepages=4",
 			   PMD_SIZE / SZ_1K);

@@ -16,10 +16,10 @@
 #include <linux/types.h>
 
 /*
- * Commands that fit into a log: for page by page invalidation at its most, and
- * some more.
+ * Commands that fit into a log: a TLBI for each page of a table, a CMD_SYNC after as few
+ * as 63 of them, and some more.
  */
-#define SMMU_MODEL_LOG			(PTRS_PER_PTE + 128)
+#define SMMU_MODEL_LOG			(PTRS_PER_PTE + PTRS_PER_PTE / 32 + 128)
 
 /* Events that an access can end in (IHI 0070, "Event records"). */
 #define SMMU_MODEL_C_BAD_CD		0x0a
