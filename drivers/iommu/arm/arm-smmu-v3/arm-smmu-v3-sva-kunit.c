@@ -2169,7 +2169,7 @@ static void unaligned(struct kunit *test)
 	unsigned int i;
 
 	if (!STLB_ANY_RANGE && !STLB_EXPECTS_WARN)
-		kunit_skip(test, "KUnit of this kernel cannot expect the WARN() for a part of a page");
+		kunit_skip(test, "KUnit of this kernel cannot expect the WARN() of this case");
 	stlb_expect_warn(test)
 		smmu_test_hang_range(test, SMMU_UNMAPPED, SMMU_UNMAPPED + SZ_64K + 1);
 	stlb_expect_warn(test) {
