@@ -60,7 +60,7 @@ bool stlb_mock_sees_context(void)
  * @test: the KUnit case
  * @call: the call
  *
- * A kernel that cannot tell says that this was not checked.
+ * A kernel without these options logs that this was not checked.
  *
  * Context: may sleep; the test's thread.
  */

@@ -1034,7 +1034,7 @@ void stlb_map_shared_table(struct stlb_run *run)
  *	table of PMDs
  * @run: the run
  *
- * Context: nobody else maps or unmaps anything.
+ * Context: no other thread maps or unmaps anything.
  * Return: true if the entries of both mappings are the same.
  */
 bool stlb_table_is_shared(const struct stlb_run *run)

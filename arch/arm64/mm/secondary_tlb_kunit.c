@@ -372,7 +372,7 @@ static void rewrite_hugetlb_cont_pmd(struct kunit *test)
 
 /*
  * mprotect() writes the range, and invalidates once all ranges have been written. The
- * Contiguous bit stays as it is, so that no break is needed (RJQQTC); what counts is
+ * Contiguous bit does not change, so that no break is needed (RJQQTC); what counts is
  * that nothing of the old entries is cached when mprotect() returns.
  */
 static void arm64_test_mprotect(struct kunit *test, enum stlb_level level)
