@@ -58,13 +58,13 @@ fake_kernels()
 }
 
 @test "what there is not for a base is refused before anything is done for it" {
-	refused 'no mutants for Linux 6.12: use one of 6.1' make mutants BASE=6.12
+	rm -r mutants/6.12 patches/6.12/uncovered bench/7.3
+	refused 'no mutants for Linux 6.12: use one of 6.1 7.3' make mutants BASE=6.12
 	[ -z "$output" ]
 	refused 'no mutant .typo. for Linux 6.1' make mutants MUTANTS="after-ptl typo"
 	[ -z "$output" ]
-	refused 'no coverage for Linux 6.12: use one of 6.1' make coverage BASE=6.12
+	refused 'no coverage for Linux 6.12: use one of 6.1 7.3' make coverage BASE=6.12
 	[ -z "$output" ]
-	rm -r bench/7.3
 	refused 'no bench for Linux 7.3: use one of 6.1 6.12' make bench BASE=7.3
 	[ -z "$output" ]
 }

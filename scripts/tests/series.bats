@@ -98,7 +98,7 @@ same_hunks()
 	last
 	make tree
 	# One commit goes behind another, and the last one goes.
-	GIT_SEQUENCE_EDITOR="sed -i -e /^pick/!d -e '/when an entry becomes/{h;d}' -e '/when a set becomes/G'" \
+	GIT_SEQUENCE_EDITOR="sed -i -e /^pick/!d -e '/when an entry becomes/{h;d}' -e '/when a contiguous range is/G'" \
 		linux rebase -q -i base
 	linux reset -q --hard HEAD^
 	make export
@@ -115,7 +115,7 @@ same_hunks()
 	[ "$(ls patches/6.1/*.patch | wc -l)" = $((NR - 1)) ]
 	sed '/^#/d' patches/6.1/series | cut -d' ' -f1 > order
 	[ "$(wc -l < order)" = $((NR - 1)) ]
-	[[ $(grep -A1 when-a-set order | tail -n 1) == *-arm64-mm-*when-an-entry* ]]
+	[[ $(grep -A1 when-a-contiguou order | tail -n 1) == *-arm64-mm-*when-an-entry* ]]
 }
 
 @test "export does not overwrite what was edited here after make tree" {
