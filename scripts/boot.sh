@@ -19,6 +19,8 @@ DMA_ARGS="-smp 1 -icount shift=0,sleep=off -device edu,dma_mask=0xffffffffffff"
 EDUS=$(printf -- '-device edu,dma_mask=0xffffffffffff %.0s' {1..8})
 HD=smmuv3_hd			# the same, with a CPU that dirties pages on its own
 HD_ARGS="$DMA_ARGS -cpu cortex-a76"
+BBML3=contpte_bbml3		# a kernel that believes in FEAT_BBML3, where a base has it
+BBML3_ARGS=(stlb_bbml3 nr_cpus=1)
 # A page of each size, and one for the copy; a panic ends the machine.
 KERNEL_ARGS=(panic=-1 hugepagesz=64K hugepages=16 hugepagesz=2M hugepages=4
 	     hugepagesz=32M hugepages=2 hugepagesz=1G hugepages=1)
@@ -79,6 +81,20 @@ run_kernel()
 		"$4" > "$LOGS/run-$boot.log" 2>&1 || true
 	[ ! -e "$tree/$KUNIT_DIR/test.log" ] ||
 		mv "$tree/$KUNIT_DIR/test.log" "$RESULTS/$boot.log"
+}
+
+# has_suite SUITE: whether this base has it
+has_suite()
+{
+	grep -q "^\[$1\]" "$PATCHES/expect"
+}
+
+# run_bbml3 TREE BOOT [QEMU ARGUMENTS]
+run_bbml3()
+{
+	local KERNEL_ARGS=("${KERNEL_ARGS[@]}" "${BBML3_ARGS[@]}")
+
+	run_kernel "$1" "$2" "$TIMEOUT" "$BBML3" "${3:-}"
 }
 
 # no_result BOOT: why a run is not complete, in one line; nothing if it is. One that

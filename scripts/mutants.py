@@ -16,7 +16,7 @@ the header is printed, and with --known, headers are compared with EXPECT. What 
 
     Killed-by: SUITE.CASE ...	must be red, each of them
     Also: GLOB ... !GLOB	may be red besides, but not what is behind a "!"
-    Boot: hd			is run with the suite for such a CPU alone
+    Boot: hd, or bbml3		is run with the suite for such a CPU alone
     Effect: hang		the kernel does not return: each case that is to
 				kill it has a kernel of its own
     Verdict: any		see below
@@ -64,6 +64,7 @@ class Mutant:
                 if m and m[1] in FIELDS:
                     self.fields.setdefault(m[1], []).extend(m[2].split())
         self.killers = self.fields.get('Killed-by', [])
+        self.boot = '-'.join(['series'] + self.fields.get('Boot', []))
         self.hangs = self.fields.get('Effect') == ['hang']
         if not self.killers:
             sys.exit(f'error: {path} does not say what it is killed by')
@@ -158,7 +159,7 @@ class Judge:
                 return 'broken', [], f.read().strip()
         if mutant.hangs:
             return self.judge_hang(mutant)
-        boot = 'series-hd' if mutant.fields.get('Boot') == ['hd'] else 'series'
+        boot = mutant.boot
         seen, why = self.load(mutant.name)
         if why:
             return 'crash', [], why
@@ -248,8 +249,7 @@ def main():
         return check_headers(args.args[0], args.args[1:])
     judge = Judge(*args.args[:2])
     mutants = [Mutant(p) for p in args.args[2:]]
-    boots = {'series-hd' if m.fields.get('Boot') == ['hd'] else 'series'
-             for m in mutants if not m.hangs}
+    boots = {m.boot for m in mutants if not m.hangs}
     bad = [f'without a mistake: {line}' for b in sorted(boots)
            for line in judge.base(b)]
     for line in bad:

@@ -14,6 +14,7 @@
 #include <linux/swapops.h>
 
 #define ARM64_SUITE	"secondary_tlb_arm64"
+#define BBML3_SUITE	"contpte_bbml3"
 
 struct arm64_test {
 	struct stlb_run run;
@@ -721,7 +722,8 @@ static void arm64_fold_verdict(struct kunit *test, struct arm64_test *t,
 		KUNIT_EXPECT_EQ(test, call->end, t->run.start + t->run.size);
 		KUNIT_EXPECT_TRUE(test, call->clear || call->writable);
 	}
-	stlb_verdict(test, ARM64_SUITE, !nr, "%u calls when the range is %s%s", nr, what,
+	stlb_verdict(test, arm64_in_place() ? BBML3_SUITE : ARM64_SUITE, !nr,
+		     "%u calls when the range is %s%s", nr, what,
 		     arm64_in_place() ? " in place" : "");
 }
 
@@ -768,8 +770,8 @@ static void fold_hw_dirty_cont_pte(struct kunit *test)
 #ifdef ARM64_HAS_BBML3
 /*
  * No CPU that QEMU emulates has BBM level 3, and none reports a TLB conflict. With
- * "stlb_bbml3 nr_cpus=1" on the command line the kernel is made to believe that it has,
- * before it patches itself, and the cases above run in place. (A second CPU
+ * "stlb_bbml3 nr_cpus=1" on the command line the kernel takes the CPU for one that has
+ * it, before it patches itself, and the cases above run in place. (A second CPU
  * without it would clear the bit again.)
  */
 static bool arm64_force_bbml3 __initdata;
@@ -884,6 +886,15 @@ static void arm64_test_exit(struct kunit *test)
 	stlb_run_exit(&t->run);
 }
 
+#if defined(CONFIG_ARM64_CONTPTE) && defined(ARM64_HAS_BBML3)
+static int bbml3_test_init(struct kunit *test)
+{
+	if (!arm64_in_place())
+		kunit_skip(test, "no CPU has BBM level 3: boot with stlb_bbml3 nr_cpus=1");
+	return arm64_test_init(test);
+}
+#endif
+
 static struct kunit_case arm64_test_cases[] = {
 	KUNIT_CASE(set_access_flags_pte),
 	KUNIT_CASE(set_access_flags_pmd),
@@ -929,3 +940,21 @@ static struct kunit_suite arm64_test_suite = {
 };
 
 kunit_test_suite(arm64_test_suite);
+
+#if defined(CONFIG_ARM64_CONTPTE) && defined(ARM64_HAS_BBML3)
+static struct kunit_case bbml3_test_cases[] = {
+	KUNIT_CASE(unfold_dirty_cont_pte),
+	KUNIT_CASE(fold_dirty_cont_pte),
+	KUNIT_CASE(fold_hw_dirty_cont_pte),
+	{}
+};
+
+static struct kunit_suite bbml3_test_suite = {
+	.name		= BBML3_SUITE,
+	.init		= bbml3_test_init,
+	.exit		= arm64_test_exit,
+	.test_cases	= bbml3_test_cases,
+};
+
+kunit_test_suite(bbml3_test_suite);
+#endif
