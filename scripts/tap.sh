@@ -27,7 +27,7 @@ run_tap()
 
 bats_tests()
 {
-	bats --tap "$1" > "$2" || true
+	bats --jobs "$(nproc)" --timing --tap "$1" > "$2" || true
 }
 
 # The last lines of a script that counts

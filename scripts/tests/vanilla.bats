@@ -9,6 +9,12 @@
 bats_require_minimum_version 1.5.0
 load setup
 
+setup_file()
+{
+	# They share what they download.
+	export BATS_NO_PARALLELIZE_WITHIN_FILE=true
+}
+
 sources()
 {
 	STORE=$TOP/build/vanilla

@@ -7,6 +7,8 @@ bats_require_minimum_version 1.5.0
 
 setup_file()
 {
+	# A system that cannot be made takes its other tests with it.
+	export BATS_NO_PARALLELIZE_WITHIN_FILE=true
 	export TOP REPO=$BATS_FILE_TMPDIR/repo SYSTEMS=$BATS_FILE_TMPDIR/systems SUM
 	TOP=$(cd "$BATS_TEST_DIRNAME/../../.." && pwd)
 	unset BASE KDIR V TIMEOUT ONLY STLB_LOCKED MAKEFLAGS MAKELEVEL MFLAGS
