@@ -23,7 +23,7 @@ import os
 import subprocess
 import sys
 
-KERNELS = {'unfixed': 'as it is', 'one-line': 'one line', 'series': 'series'}
+KERNELS = {'unfixed': 'baseline', 'one-line': 'one line', 'series': 'series'}
 WHO = {'none': 'nobody', 'start_end': 'start(), end()', 'interval': 'interval notifier',
        'kvm': 'KVM', 'empty': 'empty invalidate_range()', 'sva': 'SMMUv3 SVA'}
 SIZES = {'pte': '4K page', 'thp': 'THP, 2M', '64k': 'hugetlb 64K', '2m': 'hugetlb 2M',
@@ -114,7 +114,7 @@ def write_csv(path, log):
     with open(path + '.csv', 'w', newline='') as f:
         out = csv.writer(f, lineterminator='\n')
         out.writerow(['kernel', 'subscriber', 'how many', 'size', 'faults',
-                      'instructions per fault', 'ratio to the kernel as it is'])
+                      'instructions per fault', 'ratio to the baseline'])
         for kernel in KERNELS:
             for key, cost in log[kernel].cost.items():
                 out.writerow([kernel, *key, log[kernel].faults[key], f'{cost:.3f}',

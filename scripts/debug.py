@@ -27,7 +27,7 @@ from results import PANIC, SPLAT, Expected, Run, conclude
 SKIP = re.compile(r'^ +ok \d+ (\w+) # SKIP (.*)$', re.M)
 SUBTEST = re.compile(r'^ +# Subtest: (\w+)$', re.M)
 KCSAN = re.compile(r'BUG: KCSAN: [\w -]+ in (.*)')
-# What a report of a mistake made on purpose begins with.
+# What a report of a deliberate bug begins with.
 REPORT = {'warn': r'WARNING: .*\bwarn\b', 'lockdep': r'WARNING: possible circular locking',
           'sleep': r'BUG: sleeping function', 'kasan': r'BUG: KASAN: ',
           'ubsan': r'UBSAN: shift-out-of-bounds', 'kcsan': r'BUG: KCSAN: .*splat_race'}

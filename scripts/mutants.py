@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Judge what the suites saw of mutants, which are kernels with a mistake.
+"""Judge what the suites saw of mutants, which are kernels with a fault.
 
     mutants.py [--series] EXPECT RESULTS PATCH...
     mutants.py --field FIELD PATCH
     mutants.py --known EXPECT PATCH...
 
 EXPECT says which cases there are (see patches/6.1/expect). RESULTS is a directory
-with results (see results.py) of the kernel without a mistake, "series", and of each
+with results (see results.py) of the kernel without a fault, "series", and of each
 mutant under the name of its patch; NAME.broken, if it is there, says why there
 are no others. With --series, only the former is looked at. With --field, a line of
 the header is printed, and with --known, headers are compared with EXPECT. What stands above the diff of a mutant:
@@ -22,7 +22,7 @@ the header is printed, and with --known, headers are compared with EXPECT. What 
     Verdict: any		see below
 
 A case is red if it fails for a reason of its own: the first thing that went wrong
-in it is an expectation. A case that looks for a mistake ends in one. What KUnit
+in it is an expectation. A case that looks for a fault ends in one. What KUnit
 calls an assertion is what a case needs to begin with, and no reason, nor is a case
 that faults or that KUnit gives up; where the mutant makes a precondition fail, and
 that is meant, its header says "Verdict: any". A mutant whose effect is a hang is
@@ -133,7 +133,7 @@ class Judge:
             return None, f'no results: {e}'
 
     def base(self, boot):
-        """What is wrong with the kernel without a mistake, in lines."""
+        """What is wrong with the kernel without a fault, in lines."""
         seen, why = self.load(boot)
         if why:
             return [why]
@@ -238,7 +238,7 @@ def main():
     parser.add_argument('--known', action='store_true',
                         help='see that all that kills is in EXPECT')
     parser.add_argument('--series', action='store_true',
-                        help='look at the kernel without a mistake, and no other')
+                        help='look at the kernel without a fault, and no other')
     parser.add_argument('args', nargs='+')
     args = parser.parse_args()
 
@@ -250,7 +250,7 @@ def main():
     judge = Judge(*args.args[:2])
     mutants = [Mutant(p) for p in args.args[2:]]
     boots = {m.boot for m in mutants if not m.hangs}
-    bad = [f'without a mistake: {line}' for b in sorted(boots)
+    bad = [f'without a fault: {line}' for b in sorted(boots)
            for line in judge.base(b)]
     for line in bad:
         print(f'error: {line}', file=sys.stderr)

@@ -3,7 +3,7 @@
 
 Results of a kernel are files whose names begin with a common path: PATH.json is
 kunit.py's, which knows what became of each case, and PATH.log is the console,
-where a case that looks for a mistake of the kernel says whether it saw it ("stlb:
+where a case that looks for a bug of the kernel says whether it saw it ("stlb:
 SUITE.CASE: stale: what was seen"). Results of further boots are in PATH-SUITE, and
 of cases that may hang the kernel in PATH-hang-SUITE.CASE. What QEMU's SMMUv3 has
 traced while a device did DMA is in PATH-SUITE.trace.
@@ -18,11 +18,11 @@ import sys
 
 CALLS = re.compile(r'stlb: (\w+)\.(\w+): calls: (.*)')
 # Mistakes of a kernel that cases look for, by their key in the list of cases.
-MISTAKES = {'upgrade': 'stale', 'hang': 'hang', 'freed': 'freed',
+MISTAKES = {'upgrade': 'stale', 'hang': 'hang', 'stuck': 'stuck', 'freed': 'freed',
             'excess': 'excess'}
 # What the series leaves alone, and what does not apply to a base.
 SAME = {'stays': 'excess', 'skipped': 'SKIP'}
-VERDICT = re.compile(r'stlb: (\w+)\.(\w+): (stale|hang|freed|excess|coherent|'
+VERDICT = re.compile(r'stlb: (\w+)\.(\w+): (stale|hang|stuck|freed|excess|coherent|'
                      r'broken): (.*)')
 PANIC = re.compile(r'Kernel panic - not syncing: .*|Unable to handle kernel .*')
 SPLAT = re.compile(r'WARNING: .*|BUG: .*|BUG \S+ \(.*|Internal error: .*|'

@@ -5,7 +5,7 @@
     soak.py [--tally FILE] RESULTS STALE DEVICE...
 
 RESULTS/KERNEL-DEVICE*.json and .log are kunit.py's for the suite stlb_soak_DEVICE on
-KERNEL: stale, which is the kernel "as it is", or what else STALE calls it, or series.
+KERNEL: stale, which is the kernel "unpatched", or what else STALE calls it, or series.
 Exits 0 if each device saw a violation on the former, and none with the series, in the time that was asked for, without a word of
 trouble from the kernel, and if there was some of every kind of change, and of memory
 of every kind. With --tally, "N passed M failed" goes to FILE.

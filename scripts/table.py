@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Show what the suites saw on the kernel as it is and with the series.
+"""Show what the suites saw on the unpatched kernel and with the series.
 
     table.py [--tally FILE] EXPECT UNFIXED SERIES
     table.py --own-boot EXPECT
@@ -9,8 +9,8 @@ EXPECT says which cases a base has (an INI file, see patches/6.1/expect).
 UNFIXED and SERIES are results without suffix, see results.py; --own-boot lists the
 cases that may hang a kernel.
 
-Exits 0 if every expected case ran and did what it must: a mistake is seen on the
-kernel as it is, nothing else went wrong there, and it is not seen with the
+Exits 0 if every expected case ran and did what it must: a bug is seen on the
+unpatched kernel, nothing else went wrong there, and it is not seen with the
 series; all other cases pass on both, without a word of trouble from the kernel,
 and with the same calls if they show any ("stlb: SUITE.CASE: calls: how many, and
 which"). With --tally, "N passed M failed" goes to FILE.
@@ -58,7 +58,7 @@ class Judge:
                             [c for _, c, _ in expected.mistakes] +
                             [f'{short(s)} {c}' for s, c, _ in expected.same]))
         half = max(CELL * len(names), 18)
-        print(f'\n{"":{width}}{"as it is":{half}}with the series')
+        print(f'\n{"":{width}}{"unpatched":{half}}with the series')
         if names:
             print(f'{"upgrade":{width}}' +
                   ''.join(f'{n:{CELL}}' for n in names * 2).rstrip())
@@ -97,7 +97,7 @@ class Judge:
                   ''.join(f'{trace[word]:<{half}}' for trace in traces).rstrip())
         if traces[0][REFUSED] <= traces[1][REFUSED]:
             self.bad.append(f'{REFUSED}: no less with the series than on the '
-                            'kernel as it is')
+                            'unpatched kernel')
 
     def verdict(self, tally):
         """Print what is wrong, and how much there was: the exit status."""
@@ -107,7 +107,7 @@ class Judge:
                                 f'add it to {self.expect}')
             self.bad[:0] = run.splats
         status = conclude(self.good, self.bad, tally)
-        for run, what in zip(self.runs, ('as it is:       ', 'with the series:')):
+        for run, what in zip(self.runs, ('unpatched:      ', 'with the series:')):
             seen = list(run.status.values())
             print(f'{what} {len(seen)} cases ran, {seen.count("FAIL")} failed, '
                   f'{seen.count("PASS")} passed, {seen.count("SKIP")} skipped '
@@ -122,7 +122,7 @@ def main():
     parser.add_argument('--own-boot', action='store_true',
                         help='list the cases that get a boot of their own')
     parser.add_argument('expect', help='the cases that a base has')
-    parser.add_argument('unfixed', nargs='?', help='results of the kernel as it is')
+    parser.add_argument('unfixed', nargs='?', help='results of the unpatched kernel')
     parser.add_argument('series', nargs='?', help='results with the series')
     args = parser.parse_args()
 

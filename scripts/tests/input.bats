@@ -221,7 +221,7 @@ path_without()
 	mkdir -p build/6.1/results
 	echo old > build/6.1/results/series.json
 	fake_qemu 'echo "KTAP version 1"; echo "Kernel panic - not syncing: Oops"; echo "reboot: Restarting system"'
-	refused 'as it is: Kernel panic - not syncing: Oops' scripts/kunit
+	refused 'unpatched Linux 6.1: Kernel panic - not syncing: Oops' scripts/kunit
 	[ -z "$(ls build/6.1/results)" ]
 }
 
@@ -246,10 +246,10 @@ path_without()
 	echo other > build/6.1/linux/.kunit/arch/arm64/boot/Image.gz
 	run scripts/kunit
 	[[ $output == *"building Linux 6.1 with the series"* ]]
-	[[ $output != *"building Linux 6.1 as it is"* ]]
+	[[ $output != *"building unpatched Linux 6.1"* ]]
 	rm -rf build/6.1/linux-unfixed/.kunit/arch
 	run scripts/kunit
-	[[ $output == *"building Linux 6.1 as it is"* ]]
+	[[ $output == *"building unpatched Linux 6.1"* ]]
 }
 
 @test "TIMEOUT that is no number" {

@@ -103,7 +103,7 @@ is()
 	is collateral "not green: mock.other"
 }
 
-@test "what is skipped without a mistake may be with one" {
+@test "what is skipped without a fault may be with one" {
 	sed -i 's/^hold = .*/hold = hold\nskipped = other/' expect
 	result series PASS PASS SKIP
 	result a FAIL PASS SKIP
@@ -158,11 +158,11 @@ is()
 	[ "$status" = 0 ]
 }
 
-@test "nothing is judged where the kernel without a mistake is not green" {
+@test "nothing is judged where the kernel without a fault is not green" {
 	result series FAIL PASS PASS
 	judge
 	[ "$status" = 1 ]
-	[[ $stderr == *"without a mistake: mock.up is FAIL"* ]]
+	[[ $stderr == *"without a fault: mock.up is FAIL"* ]]
 	[[ $output != *passed* ]]
 	result series SKIP SKIP SKIP
 	judge

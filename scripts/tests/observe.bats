@@ -63,7 +63,7 @@ soak()
 	stlb: soak: $suite: op move ${4:-3}
 	stlb: soak: $suite: kind pmd 5 of one piece ${5:-4} undisturbed
 	stlb: soak: $suite: total ${6:-1000} ms 10 changes 20 accesses 5 raced 6 refused
-	stlb: $suite.soak: $3: as it is
+	stlb: $suite.soak: $3: unpatched
 	EOT
 }
 
@@ -75,7 +75,7 @@ debug()
 
 soaks()
 {
-	run --separate-stderr "$SCRIPTS/soak.py" --tally tally soak "as it is" soft edu
+	run --separate-stderr "$SCRIPTS/soak.py" --tally tally soak "unpatched" soft edu
 	cat tally
 }
 
@@ -130,7 +130,7 @@ soaks()
 	[ "$status" = 1 ]
 }
 
-@test "a mistake that is not reported makes it red" {
+@test "a fault that is not reported makes it red" {
 	: > results/a.kasan.log
 	debug
 	[ "$status" = 1 ]
@@ -172,10 +172,10 @@ soaks()
 	[[ $stderr == *'stlb_soak_soft.soak is "missing"'* ]]
 }
 
-@test "soaks: stale as it is and coherent with the series is green" {
+@test "soaks: stale unpatched and coherent with the series is green" {
 	soaks
 	[ "$status" = 0 ]
-	[[ $output == *"edu, as it is"*stale* ]]
+	[[ $output == *"edu, unpatched"*stale* ]]
 	[ "$(cat tally)" = "6 passed 0 failed" ]
 }
 
@@ -190,7 +190,7 @@ soaks()
 	soak series-soft-2 FAIL stale
 	soaks
 	[ "$status" = 1 ]
-	[[ $stderr == *'"stale", not "coherent": as it is'* ]]
+	[[ $stderr == *'"stale", not "coherent": unpatched'* ]]
 }
 
 @test "soaks: one that never did something has not shown it" {

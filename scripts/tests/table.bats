@@ -113,7 +113,7 @@ table()
 	done
 }
 
-@test "other calls than on the kernel as it is are not" {
+@test "other calls than on the unpatched kernel are not" {
 	echo "stlb: secondary_tlb_mock.hold: calls: 1 [0, 4096)" | tee -a series.log >> unfixed.log
 	table
 	[ "$status" = 0 ]
