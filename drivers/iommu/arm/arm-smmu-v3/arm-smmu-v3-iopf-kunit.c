@@ -149,7 +149,7 @@ static void iopf_work(struct work_struct *work)
 	/* As if it dropped the last reference to an mm */
 	while (!t->asid_lock && time_before(jiffies, end)) {
 		t->asid_lock = mutex_trylock(&arm_smmu_asid_lock);
-		msleep(1);
+		usleep_range(1000, 2000);
 	}
 	if (t->asid_lock)
 		mutex_unlock(&arm_smmu_asid_lock);
@@ -182,7 +182,7 @@ static int iopf_unbind(void *data)
 	sva_smmu_unbind(t->smmu, t->run.mm);
 	complete_all(&t->unbound);
 	while (!kthread_should_stop())
-		msleep(1);
+		usleep_range(1000, 2000);
 	return 0;
 }
 
@@ -386,7 +386,7 @@ static int iopf_test_init(struct kunit *test)
 	int ret;
 
 	if (num_online_cpus() < 2)
-		kunit_skip(test, "a CPU that waits for the SMMU cannot be it: boot with two or more");
+		kunit_skip(test, "one CPU is the SMMU: boot with two or more");
 	t = kzalloc(sizeof(*t), GFP_KERNEL);
 	if (!t)
 		return -ENOMEM;
