@@ -192,6 +192,9 @@ static inline int stlb_attach_again(struct iommu_domain *domain,
 #define STLB_SMMU_HTTU		(!STLB_BEFORE(7, 3))
 #define STLB_SMMU_REPEATS	(!STLB_BEFORE(7, 3))
 
+/* 6.16: a device that stalls is added to its fault queue when a domain is attached. */
+#define STLB_IOPF_FEATURES	STLB_BEFORE(6, 16)
+
 /*
  * By 7.3: a case can expect a WARN(). Otherwise it is one more thing that has gone
  * wrong. The statement behind it is executed in either case.

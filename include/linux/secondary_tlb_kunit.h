@@ -176,6 +176,7 @@ void stlb_fork(struct stlb_run *run, int (*while_alive)(struct stlb_run *run));
 long stlb_syscall(int nr, unsigned long a0, unsigned long a1, unsigned long a2,
 		  unsigned long a3);
 int stlb_page_request(struct mm_struct *mm, unsigned long va, bool write);
+int stlb_cpu_fault(struct mm_struct *mm, unsigned long va, bool write);
 long stlb_mremap_to(unsigned long va, unsigned long size, unsigned long to);
 unsigned long stlb_mremap(struct stlb_run *run);
 unsigned long stlb_mremap_far(struct stlb_run *run);

@@ -13,6 +13,7 @@
 #include <linux/secondary_tlb_kunit.h>
 #include <linux/uaccess.h>
 #include <linux/unistd.h>
+#include <linux/vmstat.h>
 
 #define MOCK_SUITE	"secondary_tlb_mock"
 
@@ -621,15 +622,13 @@ static void first_write_hugetlb_pud(struct kunit *test)
 	mock_test_first_write(test, STLB_PUD);
 }
 
-/* A fault on what is writable already changes nothing, and tells nobody. */
+/* A CPU's fault on an entry that is writable changes nothing, and does not notify. */
 static void mock_test_no_change(struct kunit *test, struct mock_test *t,
 				enum stlb_level level)
 {
 	mock_arm(t, level);
-	KUNIT_EXPECT_EQ(test, 0,
-			stlb_page_request(t->run.mm, t->run.start, true));
-	KUNIT_EXPECT_EQ(test, 0,
-			stlb_page_request(t->run.mm, t->run.start, false));
+	KUNIT_EXPECT_EQ(test, 0, stlb_cpu_fault(t->run.mm, t->run.start, true));
+	KUNIT_EXPECT_EQ(test, 0, stlb_cpu_fault(t->run.mm, t->run.start, false));
 	stlb_cpu_write(&t->run, t->run.start, 2);
 	mock_expect_none(test, t);
 }
@@ -678,6 +677,113 @@ static void no_change_hugetlb_cont_pmd(struct kunit *test)
 static void no_change_hugetlb_pud(struct kunit *test)
 {
 	mock_test_no_change_hugetlb(test, STLB_PUD);
+}
+
+/* What /proc/vmstat counts of spurious faults for devices, or -1 on a kernel without it. */
+static long mock_spurious_faults(void)
+{
+#ifdef CONFIG_VM_EVENT_COUNTERS
+	static unsigned long events[NR_VM_EVENT_ITEMS];
+	unsigned int i;
+
+	for (i = 0; i < NR_VM_EVENT_ITEMS; i++) {
+		if (strcmp(vm_event_name(i), "secondary_tlb_spurious_fault"))
+			continue;
+		all_vm_events(events);
+		return events[i];
+	}
+#endif
+	return -1;
+}
+
+/*
+ * A device asks for what the entry allows, so its TLB holds another entry: one call for
+ * the whole leaf, under the page table lock, and no call of invalidate_range_start().
+ */
+static void mock_test_spurious(struct kunit *test, struct mock_test *t,
+			       enum stlb_level level)
+{
+	unsigned long va = t->run.start + t->run.size - PAGE_SIZE;
+	enum stlb_told told, worst = STLB_TOLD;
+	unsigned int write, missed = 0;
+	long faults;
+
+	for (write = 0; write <= 1; write++) {
+		mock_arm(t, level);
+		faults = mock_spurious_faults();
+		KUNIT_EXPECT_EQ(test, 0, stlb_page_request(t->run.mm, va, write));
+		told = mock_expect_upgrade(test, &t->mock);
+		worst = max(worst, told);
+		missed += told == STLB_TOLD_LESS;
+		mock_expect_silent(test, &t->mock);
+		mock_expect_silent(test, &t->pair_only);
+		KUNIT_EXPECT_EQ(test, t->pair_only.nr[STLB_CB_RANGE], 0);
+		if (told != STLB_TOLD_LESS && faults >= 0)
+			KUNIT_EXPECT_EQ(test, mock_spurious_faults(), faults + 1);
+	}
+	stlb_verdict_word(test, MOCK_SUITE, stlb_told_word(worst),
+			  "%u of 2 requests without a call for the whole leaf", missed);
+}
+
+static void spurious_request_pte(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_written(&t->run, STLB_PTE, false);
+	mock_test_spurious(test, t, STLB_PTE);
+}
+
+static void spurious_request_pmd(struct kunit *test)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_written(&t->run, STLB_PMD, true);
+	mock_test_spurious(test, t, STLB_PMD);
+}
+
+#ifdef CONFIG_ARM64_CONTPTE
+static void spurious_request_fold_cont_pte(struct kunit *test)
+{
+	const struct stlb_scenario *scenario = &stlb_scenarios[STLB_fold_store_cont_pte];
+	struct mock_test *t = test->priv;
+	struct stlb_leaf leaf;
+
+	stlb_map(&t->run, scenario);
+	stlb_upgrade(&t->run, scenario, t->run.start);
+	stlb_walk(t->run.mm, t->run.start, &leaf);
+	KUNIT_ASSERT_TRUE(test, leaf.writable);
+	KUNIT_ASSERT_EQ(test, leaf.size, t->run.size);
+	mock_test_spurious(test, t, STLB_CONT_PTE);
+}
+#endif
+
+static void mock_test_spurious_hugetlb(struct kunit *test, enum stlb_level level)
+{
+	struct mock_test *t = test->priv;
+
+	stlb_map_hugetlb(&t->run, level, MAP_PRIVATE);
+	stlb_cpu_write(&t->run, t->run.start, 1);
+	mock_test_spurious(test, t, level);
+}
+
+static void spurious_request_hugetlb_cont_pte(struct kunit *test)
+{
+	mock_test_spurious_hugetlb(test, STLB_CONT_PTE);
+}
+
+static void spurious_request_hugetlb_pmd(struct kunit *test)
+{
+	mock_test_spurious_hugetlb(test, STLB_PMD);
+}
+
+static void spurious_request_hugetlb_cont_pmd(struct kunit *test)
+{
+	mock_test_spurious_hugetlb(test, STLB_CONT_PMD);
+}
+
+static void spurious_request_hugetlb_pud(struct kunit *test)
+{
+	mock_test_spurious_hugetlb(test, STLB_PUD);
 }
 
 /*
@@ -1414,6 +1520,15 @@ static struct kunit_case mock_test_cases[] = {
 	KUNIT_CASE(no_change_hugetlb_pmd),
 	KUNIT_CASE(no_change_hugetlb_cont_pmd),
 	KUNIT_CASE(no_change_hugetlb_pud),
+	KUNIT_CASE(spurious_request_pte),
+	KUNIT_CASE(spurious_request_pmd),
+#ifdef CONFIG_ARM64_CONTPTE
+	KUNIT_CASE(spurious_request_fold_cont_pte),
+#endif
+	KUNIT_CASE(spurious_request_hugetlb_cont_pte),
+	KUNIT_CASE(spurious_request_hugetlb_pmd),
+	KUNIT_CASE(spurious_request_hugetlb_cont_pmd),
+	KUNIT_CASE(spurious_request_hugetlb_pud),
 	KUNIT_CASE(young_pte),
 	KUNIT_CASE(young_pmd),
 	KUNIT_CASE(cow_copy_pte),

@@ -323,18 +323,9 @@ void stlb_cpu_write(struct stlb_run *run, unsigned long va, u32 val)
 			    "CPU cannot write 0x%lx", va);
 }
 
-/**
- * stlb_page_request() - answer a device's page request as the IOPF code does
- * @mm: the address space
- * @va: address that the device asks for
- * @write: it wants to write
- *
- * Context: may sleep, takes and releases the mmap_lock.
- * Return: 0 if the request was answered with success, else -EFAULT.
- */
-int stlb_page_request(struct mm_struct *mm, unsigned long va, bool write)
+static int stlb_fault(struct mm_struct *mm, unsigned long va, bool write,
+		      unsigned int flags)
 {
-	unsigned int flags = FAULT_FLAG_USER | FAULT_FLAG_REMOTE;
 	vm_fault_t fault = VM_FAULT_ERROR;
 	struct vm_area_struct *vma;
 
@@ -348,6 +339,34 @@ int stlb_page_request(struct mm_struct *mm, unsigned long va, bool write)
 	mmap_read_unlock(mm);
 
 	return fault & VM_FAULT_ERROR ? -EFAULT : 0;
+}
+
+/**
+ * stlb_page_request() - answer a device's page request as the IOPF code does
+ * @mm: the address space
+ * @va: address that the device asks for
+ * @write: it wants to write
+ *
+ * Context: may sleep, takes and releases the mmap_lock.
+ * Return: 0 if the request was answered with success, else -EFAULT.
+ */
+int stlb_page_request(struct mm_struct *mm, unsigned long va, bool write)
+{
+	return stlb_fault(mm, va, write, FAULT_FLAG_USER | FAULT_FLAG_REMOTE);
+}
+
+/**
+ * stlb_cpu_fault() - handle a fault of a CPU, whatever its TLB holds
+ * @mm: the address space
+ * @va: the address
+ * @write: it is a write
+ *
+ * Context: may sleep, takes and releases the mmap_lock.
+ * Return: 0 if the fault was handled, else -EFAULT.
+ */
+int stlb_cpu_fault(struct mm_struct *mm, unsigned long va, bool write)
+{
+	return stlb_fault(mm, va, write, FAULT_FLAG_USER);
 }
 
 static int stlb_storm_thread(void *data)

@@ -114,6 +114,65 @@ static bool soft_upgrade_is_stale(struct soft_test *t, enum stlb_scenario_id id,
 	return dev->ops->stale(dev, run->start, run->start + run->size, va);
 }
 
+/*
+ * No invalidation of an upgrade reaches the TLB, whichever code sends it. The device asks
+ * for the page once. The entry allows the access by then, and the answer must not leave
+ * the old translation in the TLB, nor a part of it.
+ */
+static void soft_test_swallowed(struct kunit *test, enum stlb_scenario_id id)
+{
+	const struct stlb_scenario *scenario = &stlb_scenarios[id];
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	unsigned long va, end, dropped;
+	int ret;
+	u32 val;
+
+	stlb_map(run, scenario);
+	end = run->start + run->size;
+	KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, run->start, &val));
+	WRITE_ONCE(t->soft.deaf, true);
+	stlb_upgrade(run, scenario, run->start);
+	WRITE_ONCE(t->soft.deaf, false);
+	KUNIT_ASSERT_TRUE(test, dev->ops->stale(dev, run->start, end, &va));
+
+	dev->ops->dropped(dev);
+	t->soft.requests = 0;
+	ret = dev->ops->write(dev, run->start, 0x5a5a5a5a);
+	dropped = dev->ops->dropped(dev);
+	if (!ret) {
+		KUNIT_EXPECT_EQ(test, t->soft.requests, 1UL);
+		KUNIT_EXPECT_EQ(test, dropped, run->size);
+		KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, run->start), 0x5a5a5a5a);
+		KUNIT_EXPECT_FALSE(test, dev->ops->stale(dev, run->start, end, &va));
+	}
+	stlb_verdict(test, SOFT_SUITE, ret, "%s after %lu page requests",
+		     ret ? "stuck" : "through", t->soft.requests);
+}
+
+#define SOFT_SWALLOWED(_name)						\
+	static void swallowed_##_name(struct kunit *test)		\
+	{								\
+		soft_test_swallowed(test, STLB_##_name);		\
+	}
+
+SOFT_SWALLOWED(shm_store_pte)
+SOFT_SWALLOWED(shm_request_pte)
+SOFT_SWALLOWED(fork_gup_pte)
+SOFT_SWALLOWED(pfn_store_pte)
+SOFT_SWALLOWED(mixed_store_pte)
+SOFT_SWALLOWED(thp_fork_gup_pmd)
+SOFT_SWALLOWED(thp_free_store_pmd)
+#ifdef CONFIG_ARM64_CONTPTE
+SOFT_SWALLOWED(fold_store_cont_pte)
+SOFT_SWALLOWED(fold_request_cont_pte)
+#endif
+SOFT_SWALLOWED(hugetlb_shared_cont_pte)
+SOFT_SWALLOWED(hugetlb_fork_pmd)
+SOFT_SWALLOWED(hugetlb_private_cont_pmd)
+SOFT_SWALLOWED(hugetlb_request_pud)
+
 /* The suite is worth nothing if its device cannot go stale. */
 static void sees_missing_call(struct kunit *test)
 {
@@ -1213,6 +1272,21 @@ static struct kunit_case soft_test_cases[] = {
 	KUNIT_CASE(mprotect_hw_dirty_pte),
 	KUNIT_CASE(uffd_hw_dirty_pte),
 	KUNIT_CASE(register_before_flush_pte),
+	KUNIT_CASE(swallowed_shm_store_pte),
+	KUNIT_CASE(swallowed_shm_request_pte),
+	KUNIT_CASE(swallowed_fork_gup_pte),
+	KUNIT_CASE(swallowed_pfn_store_pte),
+	KUNIT_CASE(swallowed_mixed_store_pte),
+	KUNIT_CASE(swallowed_thp_fork_gup_pmd),
+	KUNIT_CASE(swallowed_thp_free_store_pmd),
+#ifdef CONFIG_ARM64_CONTPTE
+	KUNIT_CASE(swallowed_fold_store_cont_pte),
+	KUNIT_CASE(swallowed_fold_request_cont_pte),
+#endif
+	KUNIT_CASE(swallowed_hugetlb_shared_cont_pte),
+	KUNIT_CASE(swallowed_hugetlb_fork_pmd),
+	KUNIT_CASE(swallowed_hugetlb_private_cont_pmd),
+	KUNIT_CASE(swallowed_hugetlb_request_pud),
 	KUNIT_CASE(sees_missing_call),
 	KUNIT_CASE(sees_short_range),
 	KUNIT_CASE(sees_early_call),

@@ -643,7 +643,7 @@ static void arm64_test_age_set(struct kunit *test, enum stlb_level level)
 	for (i = 0; i < nr; i++)
 		WRITE_ONCE(leaf.ptep[i], pte_mkyoung(READ_ONCE(leaf.ptep[i])));
 	arm64_unlock(t);
-	KUNIT_EXPECT_EQ(test, 0, stlb_page_request(t->run.mm, start, true));
+	KUNIT_EXPECT_EQ(test, 0, stlb_cpu_fault(t->run.mm, start, true));
 	KUNIT_EXPECT_EQ(test, t->mock.nr[STLB_CB_RANGE], 0);
 }
 
@@ -830,7 +830,7 @@ static void arm64_test_spurious(struct kunit *test, enum stlb_level level, bool 
 		WRITE_ONCE(*leaf.ptep, replaced);
 		dsb(ish);
 		failed += !!get_user(val[1], word);
-		failed += !!stlb_page_request(t->run.mm, t->run.start, true);
+		failed += !!stlb_cpu_fault(t->run.mm, t->run.start, true);
 		failed += !!get_user(val[2], word);
 		failed += !pte_same(READ_ONCE(*leaf.ptep), replaced);
 		WRITE_ONCE(*leaf.ptep, pte);
