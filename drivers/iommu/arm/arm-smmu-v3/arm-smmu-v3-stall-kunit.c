@@ -521,6 +521,64 @@ static void answer_follows_sync(struct kunit *test)
 		     synced ? "follows" : "comes without");
 }
 
+/* The thread that handles a fault waits for the mmap_lock, which the caller has. */
+static bool stall_handler_waits(struct mm_struct *mm)
+{
+	unsigned long limit = jiffies + STALL_SECONDS * HZ;
+
+	while (!mmap_lock_is_contended(mm) && time_before(jiffies, limit))
+		usleep_range(500, 1000);
+	return mmap_lock_is_contended(mm);
+}
+
+/*
+ * All devices have the read-only entry cached, and stall twice each, before the first
+ * fault is handled. One of them is an upgrade, and all others find it done: no answer is
+ * given before the entry is gone from all SMMUs.
+ */
+static void duplicates_are_upgraded_once(struct kunit *test)
+{
+	static struct stall_access a[2 * STALL_DEVICES];
+	unsigned int i, answers, stuck = 0, total = 0;
+	struct stall_test *t = test->priv;
+	struct stlb_run *run = &t->run;
+	struct mm_struct *mm = run->mm;
+	bool waits;
+	u32 val;
+
+	stall_bind_all(test);
+	stlb_map(run, &stlb_scenarios[STLB_shm_request_pte]);
+	for (i = 0; i < fixture.nr_devs; i++)
+		KUNIT_ASSERT_EQ(test, 0, stall_read(&fixture.dev[i], mm, run->start,
+						    &val, &answers));
+	mmap_write_lock(mm);
+	for (i = 0; i < 2 * fixture.nr_devs; i++) {
+		a[i] = (struct stall_access){
+			.dev = &fixture.dev[i / 2], .mm = mm,
+			.dma = { .va = run->start + 4 * i, .write = true, .val = i },
+		};
+		stall_try_locked(&a[i]);
+	}
+	waits = stall_handler_waits(mm);
+	mmap_write_unlock(mm);
+	KUNIT_EXPECT_TRUE(test, waits);
+	for (i = 0; i < 2 * fixture.nr_devs; i++) {
+		int event = stall_go_on(&a[i], STALL_ENDLESS);
+
+		total += a[i].answers;
+		if (event == SMMU_MODEL_F_PERMISSION && a[i].answers == STALL_ENDLESS) {
+			stuck++;
+			continue;
+		}
+		KUNIT_EXPECT_EQ(test, event, 0);
+		KUNIT_EXPECT_EQ(test, a[i].answers, 1);
+		KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, a[i].dma.va), i);
+	}
+	stall_expect_idle(test);
+	stlb_verdict(test, STALL_SUITE, stuck, "%u of %u accesses stuck, %u answers",
+		     stuck, i, total);
+}
+
 /* A page that nothing has touched, in a mapping of @pages. */
 static unsigned long stall_mmap(struct kunit *test, unsigned long pages, int prot)
 {
@@ -671,16 +729,6 @@ static void prot_none_aborts(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0L, stlb_syscall(__NR_mprotect, va, PAGE_SIZE,
 					       PROT_NONE, 0));
 	stall_test_refused(test, va, false);
-}
-
-/* The thread that handles a fault waits for the mmap_lock, which the caller has. */
-static bool stall_handler_waits(struct mm_struct *mm)
-{
-	unsigned long limit = jiffies + STALL_SECONDS * HZ;
-
-	while (!mmap_lock_is_contended(mm) && time_before(jiffies, limit))
-		usleep_range(500, 1000);
-	return mmap_lock_is_contended(mm);
 }
 
 /* The mapping goes away when the fault has been reported, and is not handled yet. */
@@ -961,6 +1009,33 @@ static void group_refused_as_one(struct kunit *test)
 	stall_test_group(test, true);
 }
 
+/* Requests of a group are dropped when the last of it may be lost. */
+static void group_discarded(struct kunit *test)
+{
+	struct stall_device *dev = &fixture.dev[0];
+	struct stall_test *t = test->priv;
+	struct mm_struct *mm = t->run.mm;
+	struct stall_access a = {
+		.dev = dev, .mm = mm, .dma = { .write = true, .val = 3 },
+	};
+	u16 group = dev->s->model.next_stag;
+	struct stlb_leaf leaf;
+	unsigned long va;
+
+	stall_bind(test, dev->s, mm);
+	va = stall_mmap(test, 2, STALL_RW);
+	KUNIT_EXPECT_EQ(test, 0, sva_smmu_report_partial(dev->s, dev->master,
+							 sva_pasid(mm), va, true,
+							 group));
+	KUNIT_EXPECT_EQ(test, 0, sva_smmu_discard_partial(dev->s));
+	a.dma.va = va + PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, 0, stall_access(&a, STALL_ENDLESS));
+	KUNIT_EXPECT_EQ(test, a.answers, 1);
+	stlb_walk(mm, va, &leaf);
+	KUNIT_EXPECT_FALSE(test, leaf.present);
+	stall_expect_idle(test);
+}
+
 /* A record as a stall without PASID has it: no process can be meant. */
 static void no_pasid_aborts(struct kunit *test)
 {
@@ -1046,6 +1121,76 @@ static void events_overflow(struct kunit *test)
 	stall_expect_idle(test);
 }
 
+static void stall_no_interrupt(struct smmu_model *m)
+{
+}
+
+/* What the model must not take for an answer, for its silence to mean anything. */
+static void model_sees_bad_answers(struct kunit *test)
+{
+	static const struct {
+		const char *what;
+		u64 cmd[2];
+		u16 other_stag;
+		bool good;
+		enum smmu_model_answer answer;
+	} table[] = {
+		{ "retry", { 0x10000001044, 0 }, 0, true, SMMU_MODEL_RETRY },
+		{ "retry, Ab set", { 0x10000003044, 0 }, 0, true, SMMU_MODEL_RETRY },
+		{ "abort", { 0x10000002044, 0 }, 0, true, SMMU_MODEL_ABORT },
+		{ "terminate", { 0x10000000044, 0 }, 0, true, SMMU_MODEL_IGNORE },
+		{ "another STAG", { 0x10000001044, 0 }, 1 },
+		{ "another stream", { 0x10100001044, 0 } },
+		{ "SSec", { 0x10000001444, 0 }, 0, false, SMMU_MODEL_RETRY },
+		{ "reserved bits", { 0x10000001044, 0x10000 }, 0, false, SMMU_MODEL_RETRY },
+	};
+	const u64 record[SMMU_MODEL_EVENT_WORDS] = { 0, BIT_ULL(31) };
+	struct smmu_model *m = kvzalloc(sizeof(*m), GFP_KERNEL);
+	struct smmu_model_stall *stall;
+	unsigned int i, twice;
+
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	m->log2size = 4;
+	m->max_stalls = 1;
+	m->evtq_log2size = 5;
+	m->interrupt = stall_no_interrupt;
+	if (smmu_model_init(m)) {
+		smmu_model_exit(m);
+		kvfree(m);
+		KUNIT_FAIL(test, "no memory");
+		return;
+	}
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		stall = smmu_model_send(m, 0x100, record);
+		KUNIT_EXPECT_NOT_NULL(test, stall);
+		for (twice = 0; stall && twice < 2; twice++) {
+			__le64 *slot = &m->queue[2 * (m->prod % 16)];
+
+			m->errors = 0;
+			slot[0] = cpu_to_le64(table[i].cmd[0]);
+			slot[1] = cpu_to_le64(table[i].cmd[1] |
+					      (stall->stag ^ table[i].other_stag));
+			m->prod = (m->prod + 1) % 32;
+			smmu_model_consume(m);
+			KUNIT_EXPECT_EQ_MSG(test, !m->errors, table[i].good && !twice,
+					    "%s: %s", table[i].what, m->error);
+			KUNIT_EXPECT_EQ_MSG(test, stall->answer, table[i].answer, "%s",
+					    table[i].what);
+		}
+		if (stall)
+			smmu_model_end_stall(m, stall);
+	}
+	/* CMD_RESUME is illegal where nothing stalls. */
+	m->max_stalls = 0;
+	m->errors = 0;
+	m->queue[2 * (m->prod % 16)] = cpu_to_le64(table[0].cmd[0]);
+	m->prod = (m->prod + 1) % 32;
+	smmu_model_consume(m);
+	KUNIT_EXPECT_NE(test, m->errors, 0);
+	smmu_model_exit(m);
+	kvfree(m);
+}
+
 static void stall_test_scenario(struct kunit *test,
 				const struct stlb_scenario *scenario)
 {
@@ -1118,6 +1263,7 @@ static struct kunit_case stall_test_cases[] = {
 	KUNIT_CASE(endless_fault_hugetlb_cont_pmd),
 	KUNIT_CASE(endless_fault_hugetlb_pud),
 	KUNIT_CASE(answer_follows_sync),
+	KUNIT_CASE(duplicates_are_upgraded_once),
 	KUNIT_CASE(read_maps_page),
 	KUNIT_CASE(write_maps_page),
 	KUNIT_CASE(exec_follows_mapping),
@@ -1134,9 +1280,11 @@ static struct kunit_case stall_test_cases[] = {
 	KUNIT_CASE(exit_while_handled),
 	KUNIT_CASE(group_handled_as_one),
 	KUNIT_CASE(group_refused_as_one),
+	KUNIT_CASE(group_discarded),
 	KUNIT_CASE(no_pasid_aborts),
 	KUNIT_CASE(disabled_aborts),
 	KUNIT_CASE(events_overflow),
+	KUNIT_CASE(model_sees_bad_answers),
 	{}
 };
 

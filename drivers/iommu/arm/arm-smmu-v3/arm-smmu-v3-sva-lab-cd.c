@@ -376,6 +376,18 @@ int sva_smmu_report_partial(struct sva_smmu *s, unsigned int i, u32 pasid,
 }
 
 /**
+ * sva_smmu_discard_partial() - drop requests whose group may lack the last of it
+ * @s: the SMMU
+ *
+ * Context: may sleep.
+ * Return: 0 or an error.
+ */
+int sva_smmu_discard_partial(struct sva_smmu *s)
+{
+	return iopf_queue_discard_partial(s->smmu->evtq.iopf);
+}
+
+/**
  * sva_smmu_bind() - share an address space with all devices of an SMMU
  * @s: the SMMU
  * @mm: the address space

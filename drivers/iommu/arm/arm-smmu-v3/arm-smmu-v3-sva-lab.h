@@ -133,6 +133,7 @@ void sva_smmu_mask_events(struct sva_smmu *s, bool mask);
 unsigned int sva_smmu_faults(struct sva_smmu *s);
 int sva_smmu_report_partial(struct sva_smmu *s, unsigned int i, u32 pasid,
 			    unsigned long va, bool write, u16 group);
+int sva_smmu_discard_partial(struct sva_smmu *s);
 u32 sva_pasid(const struct mm_struct *mm);
 u16 sva_asid(const struct sva_smmu *s, const struct mm_struct *mm);
 
