@@ -345,52 +345,17 @@ static int stall_write_all(struct stlb_device *dev, unsigned long va, u32 val)
 	return stall_access_all(dev, va, true, &val);
 }
 
-static bool stall_holds(struct stlb_device *dev, unsigned long va)
-{
-	struct stall_test *t = stall_of(dev);
-	unsigned int i;
-
-	for (i = 0; i < STALL_SMMUS; i++)
-		if (!smmu_model_holds(&fixture.smmu[i]->model, sva_pasid(t->run.mm),
-				      va))
-			return false;
-	return true;
-}
-
-static bool stall_stale(struct stlb_device *dev, unsigned long start,
-			unsigned long end, unsigned long *va)
-{
-	struct mm_struct *mm = stall_of(dev)->run.mm;
-	bool stale = false;
-	unsigned int i;
-
-	mmap_read_lock(mm);
-	for (i = 0; i < STALL_SMMUS && !stale; i++)
-		stale = smmu_model_stale(&fixture.smmu[i]->model, sva_pasid(mm), mm,
-					 start, end, va);
-	mmap_read_unlock(mm);
-	return stale;
-}
-
 static unsigned long stall_requests(struct stlb_device *dev)
 {
 	return stall_of(dev)->answers;
 }
 
-/* Whether more was invalidated than needed is for smmuv3_sva to see. */
-static unsigned long stall_dropped(struct stlb_device *dev)
-{
-	return 0;
-}
-
+/* What the SMMUs hold is for smmuv3_sva to see: here it counts what devices see. */
 static const struct stlb_device_ops stall_dev_ops = {
 	.name		= STALL_SUITE,
 	.read		= stall_read_all,
 	.write		= stall_write_all,
-	.holds		= stall_holds,
-	.stale		= stall_stale,
 	.requests	= stall_requests,
-	.dropped	= stall_dropped,
 };
 
 /*
@@ -1056,6 +1021,38 @@ static void no_pasid_aborts(struct kunit *test)
 	stall_expect_idle(test);
 }
 
+/*
+ * The device of a stream is unknown, because it was unplugged when its access had stalled.
+ * An access that nothing answers waits for ever, and less than STALL_MAX others may stall
+ * from then on. The event behind it is answered in any case, and by the same thread.
+ */
+static void unknown_stream_aborts(struct kunit *test)
+{
+	struct stall_device *dev = &fixture.dev[0];
+	u32 sid = dev->stream->sid + 0x8;
+	u64 record[SMMU_MODEL_EVENT_WORDS] = {
+		SMMU_MODEL_F_TRANSLATION | BIT_ULL(11) | 1 << 12 | (u64)sid << 32,
+		BIT_ULL(31) | BIT_ULL(35), 0x1000, 0,
+	};
+	struct stall_test *t = test->priv;
+	enum smmu_model_answer answer;
+	struct smmu_model_stall *stall;
+	unsigned int answers;
+
+	stall_bind(test, dev->s, t->run.mm);
+	stall = smmu_model_send(&dev->s->model, sid, record);
+	KUNIT_ASSERT_NOT_NULL(test, stall);
+	KUNIT_EXPECT_EQ(test, 0, stall_write(dev, t->run.mm,
+					     stall_mmap(test, 1, STALL_RW), 1, &answers));
+	answer = smmu_model_end_stall(&dev->s->model, stall);
+	KUNIT_EXPECT_TRUE(test, answer == SMMU_MODEL_NO_ANSWER ||
+			  answer == SMMU_MODEL_ABORT);
+	stall_expect_idle(test);
+	stlb_verdict_word(test, STALL_SUITE, answer ? NULL : "hang",
+			  "an access of an unknown stream %s",
+			  answer ? "is aborted" : "waits for ever");
+}
+
 /* An event that comes when SVA is disabled already. */
 static void disabled_aborts(struct kunit *test)
 {
@@ -1219,7 +1216,6 @@ static int stall_test_init(struct kunit *test)
 		return -ENOMEM;
 	test->priv = t;
 	t->dev.ops = &stall_dev_ops;
-	t->dev.spill = PAGE_SIZE;
 	set_cpus_allowed_ptr(current, &fixture.cpus);
 	stlb_run_init(&t->run, test);
 	/* Its thread ends while KUnit cleans up, and would take it along. */
@@ -1282,6 +1278,7 @@ static struct kunit_case stall_test_cases[] = {
 	KUNIT_CASE(group_refused_as_one),
 	KUNIT_CASE(group_discarded),
 	KUNIT_CASE(no_pasid_aborts),
+	KUNIT_CASE(unknown_stream_aborts),
 	KUNIT_CASE(disabled_aborts),
 	KUNIT_CASE(events_overflow),
 	KUNIT_CASE(model_sees_bad_answers),
