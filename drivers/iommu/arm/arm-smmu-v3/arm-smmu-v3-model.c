@@ -49,7 +49,7 @@ int smmu_model_init(struct smmu_model *m)
 	m->evtq = kcalloc((size_t)SMMU_MODEL_EVENT_WORDS << m->evtq_log2size,
 			  sizeof(u64), GFP_KERNEL);
 	m->page0[SMMU_MODEL_CR0] |= SMMU_MODEL_EVENTQEN;
-	/* Close to where it wraps, and 0 is no STAG that a driver may take for none. */
+	/* STAGs wrap around after 16 stalls, and 0 is one of them. */
 	m->next_stag = 0xfff0;
 	return m->evtq ? 0 : -ENOMEM;
 }
@@ -449,11 +449,11 @@ static int smmu_model_try(struct smmu_model *m, struct smmu_model_stream *s,
 }
 
 /*
- * "Circular queues": the index of SMMU_EVENTQ_PROD is moved when the record can be
- * read. The interrupt is due when the queue is not empty any more. It may come more
- * often than that: whether the driver has seen the queue empty before is not known,
- * for memory does not keep its accesses to SMMU_EVENTQ_CONS and _PROD in order, as
- * registers do.
+ * "Circular queues": SMMU_EVENTQ_PROD moves when the record can be read. Hardware
+ * interrupts when the queue becomes non-empty. The model interrupts for each record,
+ * which is allowed: it cannot know whether the driver has seen the queue empty. Memory
+ * does not keep the driver's accesses to SMMU_EVENTQ_CONS and SMMU_EVENTQ_PROD in order,
+ * and registers do.
  */
 static bool smmu_model_put_event(struct smmu_model *m, const u64 *record)
 {
@@ -469,7 +469,7 @@ static bool smmu_model_put_event(struct smmu_model *m, const u64 *record)
 	for (i = 0; i < SMMU_MODEL_EVENT_WORDS; i++)
 		WRITE_ONCE(m->evtq[at + i], cpu_to_le64(record[i]));
 	m->events++;
-	/* Whoever sees the index sees the record. */
+	/* A driver that sees the index sees the record. */
 	smp_store_release(&m->evtq_prod,
 			  (m->evtq_prod & ~mask) | ((prod + 1) & mask));
 	m->interrupt(m);

@@ -359,10 +359,10 @@ static const struct stlb_device_ops stall_dev_ops = {
 };
 
 /*
- * The report that all this began with: a device may write, and its SMMU has a read-only
- * entry cached. The access stalls, the kernel handles the fault and answers with
- * success, the access is tried again, and stalls again. Counts the answers of each
- * device until it is through, or until it is stuck.
+ * The endless loop as it was reported: a device may write, and its SMMU has a read-only
+ * entry cached. The access stalls, the kernel handles the fault and answers with success,
+ * the device tries again, and the access stalls again. The case counts the answers for
+ * each device until its write succeeds, and gives up after %STALL_ENDLESS of them.
  */
 static void stall_test_endless(struct kunit *test,
 			       const struct stlb_scenario *scenario)
@@ -446,8 +446,8 @@ static void endless_fault_hugetlb_pud(struct kunit *test)
 }
 
 /*
- * The SMMU has invalidated the entry before it is told to try again, or it may try with
- * the entry that has failed.
+ * The TLBI completes before the CMD_RESUME is sent. Otherwise the SMMU may try again with
+ * the entry by which the access has failed.
  */
 static void answer_follows_sync(struct kunit *test)
 {

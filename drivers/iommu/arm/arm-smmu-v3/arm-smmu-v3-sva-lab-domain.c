@@ -420,7 +420,7 @@ unsigned int sva_smmu_faults(struct sva_smmu *s)
 	unsigned int i, nr = 0;
 
 	for (i = 0; i < s->config.masters; i++) {
-		/* Nobody but the caller could have it freed meanwhile. */
+		/* Only the caller unbinds, which is what frees it. */
 		param = rcu_access_pointer(s->driver->master[i].iommu.fault_param);
 		if (!param)
 			continue;
