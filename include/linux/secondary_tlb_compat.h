@@ -171,6 +171,12 @@ static inline int stlb_attach_again(struct iommu_domain *domain,
 #endif
 
 /*
+ * By 7.3: to bind a device is all that it takes. Before, drivers enabled it for SVA, and
+ * for faults that it waits for.
+ */
+#define STLB_SVA_FEATURES	STLB_BEFORE(7, 3)
+
+/*
  * By 7.3: the kernel as it is tells the SMMU of all of a block, but not that it is
  * one. Before, it told of one page, or of everything.
  */

@@ -50,6 +50,7 @@ unsigned long stlb_entry_size(enum stlb_level level);
  * @valid: the walker may use it: it is valid and its access flag is set
  * @writable: hardware lets a write through
  * @dbm: hardware that manages the dirty state may make it writable by itself
+ * @exec: unprivileged instructions may be fetched; set by a device that knows
  * @ptep: the entry that was read
  */
 struct stlb_leaf {
@@ -60,6 +61,7 @@ struct stlb_leaf {
 	bool valid;
 	bool writable;
 	bool dbm;
+	bool exec;
 	pte_t *ptep;
 };
 
@@ -420,6 +422,7 @@ const char *stlb_told_word(enum stlb_told told);
  * @tag: the address space (an ASID, a PASID)
  * @writable: what the walk found
  * @dbm: the same
+ * @exec: the same
  */
 struct stlb_cached {
 	unsigned long start;
@@ -428,6 +431,7 @@ struct stlb_cached {
 	u32 tag;
 	bool writable;
 	bool dbm;
+	bool exec;
 };
 
 /**

@@ -514,6 +514,7 @@ struct stlb_cached *stlb_cache_fill(struct stlb_cache *cache, u32 tag,
 		.tag		= tag,
 		.writable	= leaf->writable,
 		.dbm		= leaf->dbm,
+		.exec		= leaf->exec,
 	};
 	return e;
 }

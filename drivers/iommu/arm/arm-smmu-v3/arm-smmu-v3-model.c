@@ -44,7 +44,14 @@ int smmu_model_init(struct smmu_model *m)
 	/* Not the real one: what the driver does with it must be what it says. */
 	m->queue_pa = 0x5a5a00000000;
 	m->page0[SMMU_MODEL_CR0] = SMMU_MODEL_SMMUEN | SMMU_MODEL_CMDQEN;
-	return m->queue ? 0 : -ENOMEM;
+	if (!m->queue || !m->max_stalls)
+		return m->queue ? 0 : -ENOMEM;
+	m->evtq = kcalloc((size_t)SMMU_MODEL_EVENT_WORDS << m->evtq_log2size,
+			  sizeof(u64), GFP_KERNEL);
+	m->page0[SMMU_MODEL_CR0] |= SMMU_MODEL_EVENTQEN;
+	/* STAGs wrap around after 16 stalls, and 0 is one of them. */
+	m->next_stag = 0xfff0;
+	return m->evtq ? 0 : -ENOMEM;
 }
 
 /**
@@ -57,6 +64,15 @@ void smmu_model_exit(struct smmu_model *m)
 {
 	kfree(m->queue);
 	m->queue = NULL;
+	kfree(m->evtq);
+	m->evtq = NULL;
+}
+
+static void smmu_model_answer(struct smmu_model_stall *stall,
+			      enum smmu_model_answer answer)
+{
+	stall->answer = answer;
+	complete(&stall->answered);
 }
 
 /**
@@ -74,6 +90,11 @@ void smmu_model_reset(struct smmu_model *m)
 	for (i = 0; i < m->nr_streams; i++) {
 		m->stream[i].atc.nr = 0;
 		memset(m->stream[i].cfg, 0, sizeof(m->stream[i].cfg));
+	}
+	for (i = 0; i < SMMU_MODEL_STALLS; i++) {
+		if (m->stall[i].used && !m->stall[i].answer)
+			smmu_model_answer(&m->stall[i], SMMU_MODEL_ABORT);
+		m->stall[i].used = false;
 	}
 	spin_unlock(&m->lock);
 }
@@ -148,8 +169,8 @@ static bool cd_hw_dirty(const u64 word[2])
 }
 
 /*
- * "Context descriptor": what a valid one must not ask of this SMMU, which has
- * neither stalls nor AArch32, and reads TTB0 only.
+ * "Context descriptor": what a valid one must not ask of this SMMU, which has no
+ * AArch32, may have no stalls, and reads TTB0 only.
  */
 static void smmu_model_check_cd(struct smmu_model *m, const u64 word[2])
 {
@@ -160,7 +181,7 @@ static void smmu_model_check_cd(struct smmu_model *m, const u64 word[2])
 	if (!bits(word[0], 30, 30))
 		smmu_model_error(m, "CD without EPD1, and with no TTB1: 0x%016llx",
 				 word[0]);
-	if (bits(word[0], 44, 44))
+	if (bits(word[0], 44, 44) && !m->max_stalls)
 		smmu_model_error(m, "CD.S without stalls: 0x%016llx", word[0]);
 	if ((cd_hw_access(word) || cd_hw_dirty(word)) && !m->httu)
 		smmu_model_error(m, "CD.HA or CD.HD without HTTU: 0x%016llx",
@@ -202,6 +223,16 @@ static bool smmu_model_config(struct smmu_model *m, struct smmu_model_stream *s,
 static u16 cd_asid(const u64 word[2])
 {
 	return bits(word[0], 63, 48);
+}
+
+static bool cd_stalls(const u64 word[2])
+{
+	return bits(word[0], 44, 44);
+}
+
+static bool cd_records(const u64 word[2])
+{
+	return bits(word[0], 45, 45);
 }
 
 static bool cd_quiet(const u64 word[2])
@@ -272,6 +303,7 @@ static int smmu_model_walk(const u64 word[2], u64 va, bool use,
 		.valid		= true,
 		.writable	= !bits(desc, 7, 7),
 		.dbm		= bits(desc, 51, 51),
+		.exec		= !bits(desc, 54, 54),
 	};
 	*set = 1;
 	if (bits(desc, 52, 52))
@@ -307,6 +339,7 @@ static int smmu_model_translate(struct smmu_model *m, struct smmu_model_stream *
 			.valid		= true,
 			.writable	= e->writable,
 			.dbm		= e->dbm,
+			.exec		= e->exec,
 		};
 		return 0;
 	}
@@ -358,42 +391,259 @@ static int smmu_model_dirty(struct smmu_model *m, struct smmu_model_stream *s,
 }
 
 static int __smmu_model_access(struct smmu_model *m, struct smmu_model_stream *s,
-			       u32 ssid, u64 va, bool write, bool walk, u32 *val)
+			       struct smmu_model_dma *dma, bool walk)
 {
 	struct stlb_cached *e = NULL;
 	struct stlb_leaf leaf;
 	int event = 0;
 	u32 *word;
 
-	spin_lock(&m->lock);
 	if (s->ats)
-		e = stlb_cache_find(&s->atc, ssid, va);
+		e = stlb_cache_find(&s->atc, dma->ssid, dma->va);
 	if (e) {
 		leaf.start = e->start;
 		leaf.pfn = e->pfn;
 		leaf.writable = e->writable;
 		leaf.dbm = e->dbm;
+		leaf.exec = e->exec;
 	} else {
-		event = smmu_model_translate(m, s, ssid, va, walk, true, &leaf);
+		event = smmu_model_translate(m, s, dma->ssid, dma->va, walk, true,
+					     &leaf);
 		if (!event && s->ats)
-			stlb_cache_fill(&s->atc, ssid, va, &leaf);
+			stlb_cache_fill(&s->atc, dma->ssid, dma->va, &leaf);
 	}
-	if (!event && write && !leaf.writable) {
+	/* Privileged code is not to execute what user space can write (PXN). */
+	if (!event && dma->exec && (dma->priv || !leaf.exec))
+		event = SMMU_MODEL_F_PERMISSION;
+	if (!event && dma->write && !leaf.writable) {
 		event = SMMU_MODEL_F_PERMISSION;
 		if (leaf.dbm && m->httu)
-			event = walk ? smmu_model_dirty(m, s, ssid, va) :
+			event = walk ? smmu_model_dirty(m, s, dma->ssid, dma->va) :
 				       SMMU_MODEL_MISS;
 	}
 	if (!event) {
-		word = phys_to_virt((leaf.pfn << PAGE_SHIFT) + va - leaf.start);
-		if (write)
-			WRITE_ONCE(*word, *val);
+		word = phys_to_virt((leaf.pfn << PAGE_SHIFT) + dma->va - leaf.start);
+		if (dma->write)
+			WRITE_ONCE(*word, dma->val);
 		else
-			*val = READ_ONCE(*word);
+			dma->val = READ_ONCE(*word);
+	}
+	return event;
+}
+
+/* An access that does not stall, and whose event is not recorded. */
+static int smmu_model_try(struct smmu_model *m, struct smmu_model_stream *s,
+			  u32 ssid, u64 va, bool write, bool walk, u32 *val)
+{
+	struct smmu_model_dma dma = {
+		.ssv = true, .ssid = ssid, .va = va, .write = write, .val = *val,
+	};
+	int event;
+
+	spin_lock(&m->lock);
+	event = __smmu_model_access(m, s, &dma, walk);
+	spin_unlock(&m->lock);
+	if (!event)
+		*val = dma.val;
+	return event;
+}
+
+/*
+ * "Circular queues": SMMU_EVENTQ_PROD moves when the record can be read. Hardware
+ * interrupts when the queue becomes non-empty. The model interrupts for each record,
+ * which is allowed: it cannot know whether the driver has seen the queue empty. Memory
+ * does not keep the driver's accesses to SMMU_EVENTQ_CONS and SMMU_EVENTQ_PROD in order,
+ * and registers do.
+ */
+static bool smmu_model_put_event(struct smmu_model *m, const u64 *record)
+{
+	u32 mask = (2u << m->evtq_log2size) - 1;
+	u32 prod = m->evtq_prod & mask;
+	/* What the driver has read can be written over. */
+	u32 cons = smp_load_acquire(&m->evtq_cons) & mask;
+	unsigned int i, at = (prod & (mask >> 1)) * SMMU_MODEL_EVENT_WORDS;
+
+	if (!(READ_ONCE(m->page0[SMMU_MODEL_CR0]) & SMMU_MODEL_EVENTQEN) ||
+	    (prod ^ cons) == 1u << m->evtq_log2size)
+		return false;
+	for (i = 0; i < SMMU_MODEL_EVENT_WORDS; i++)
+		WRITE_ONCE(m->evtq[at + i], cpu_to_le64(record[i]));
+	m->events++;
+	/* A driver that sees the index sees the record. */
+	smp_store_release(&m->evtq_prod,
+			  (m->evtq_prod & ~mask) | ((prod + 1) & mask));
+	m->interrupt(m);
+	return true;
+}
+
+/*
+ * "Event queue overflow": a record for which there is no room is lost, and OVFLG, bit
+ * 31, differs from OVACKFLG from then on.
+ */
+static void smmu_model_put_event_or_lose(struct smmu_model *m, const u64 *record)
+{
+	if (!m->evtq || smmu_model_put_event(m, record))
+		return;
+	m->lost++;
+	if (bits(m->evtq_prod, 31, 31) == bits(READ_ONCE(m->evtq_cons), 31, 31))
+		WRITE_ONCE(m->evtq_prod, m->evtq_prod ^ BIT(31));
+}
+
+/* The record of a stall is not lost, but waits for room. */
+static void smmu_model_put_stalls(struct smmu_model *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->max_stalls; i++)
+		if (m->stall[i].used && !m->stall[i].recorded)
+			m->stall[i].recorded =
+				smmu_model_put_event(m, m->stall[i].record);
+}
+
+static struct smmu_model_stall *smmu_model_stall(struct smmu_model *m, u32 sid,
+						 const u64 *record)
+{
+	struct smmu_model_stall *stall = NULL;
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < m->max_stalls; i++) {
+		if (!m->stall[i].used)
+			stall = &m->stall[i];
+		nr += m->stall[i].used;
+	}
+	if (!stall)
+		return NULL;
+	m->most_stalls = max(m->most_stalls, nr + 1);
+	stall->used = true;
+	stall->recorded = false;
+	stall->sid = sid;
+	stall->stag = m->next_stag++;
+	stall->answer = SMMU_MODEL_NO_ANSWER;
+	init_completion(&stall->answered);
+	memcpy(stall->record, record, sizeof(stall->record));
+	stall->record[1] |= stall->stag | BIT_ULL(31);
+	smmu_model_put_stalls(m);
+	return stall;
+}
+
+/* "Event records". Whatever ends an access at a CD has none but the first word. */
+static void smmu_model_describe(const struct smmu_model_stream *s,
+				const struct smmu_model_dma *dma, int event,
+				u64 *record)
+{
+	record[0] = event | (u64)dma->ssv << 11 | (u64)dma->ssid << 12 |
+		    (u64)s->sid << 32;
+	record[1] = 0;
+	record[2] = 0;
+	record[3] = 0;
+	if (event == SMMU_MODEL_C_BAD_CD)
+		return;
+	/* PnU, InD, RnW; CLASS says that the input address is what is wrong. */
+	record[1] = (u64)dma->priv << 33 | (u64)dma->exec << 34 |
+		    (u64)!dma->write << 35 | 2ULL << 40;
+	record[2] = dma->va;
+}
+
+/**
+ * smmu_model_dma() - a DMA access of a word by a device that waits when it stalls
+ * @m: the model
+ * @s: whose access it is
+ * @dma: the access
+ * @stall: set if the access stalls
+ *
+ * "Fault models": what the page table does not allow stalls if the CD says so, and is
+ * recorded together with a STAG. When a CMD_RESUME has completed
+ * &smmu_model_stall.answered, smmu_model_end_stall() is due, and another call if the
+ * answer was to try again. What does not stall is terminated, and is recorded if the CD
+ * says that.
+ *
+ * Context: the mmap_lock is held, so that page tables stay where they are.
+ * Return: 0, the number of the event that the access ends in, SMMU_MODEL_STALLED, or
+ * SMMU_MODEL_BUSY if &smmu_model.max_stalls stall.
+ */
+int smmu_model_dma(struct smmu_model *m, struct smmu_model_stream *s,
+		   struct smmu_model_dma *dma, struct smmu_model_stall **stall)
+{
+	u64 word[2], record[SMMU_MODEL_EVENT_WORDS];
+	int event;
+
+	spin_lock(&m->lock);
+	event = __smmu_model_access(m, s, dma, true);
+	if (event) {
+		smmu_model_describe(s, dma, event, record);
+		if (event == SMMU_MODEL_C_BAD_CD ||
+		    !smmu_model_config(m, s, dma->ssid, word)) {
+			smmu_model_put_event_or_lose(m, record);
+		} else if (cd_stalls(word)) {
+			*stall = smmu_model_stall(m, s->sid, record);
+			event = *stall ? SMMU_MODEL_STALLED : SMMU_MODEL_BUSY;
+		} else if (cd_records(word)) {
+			smmu_model_put_event_or_lose(m, record);
+		}
 	}
 	spin_unlock(&m->lock);
-
 	return event;
+}
+
+/**
+ * smmu_model_end_stall() - what became of an access that has stalled
+ * @m: the model
+ * @stall: the access
+ *
+ * Context: any but an interrupt; takes &smmu_model.lock. @stall is not used any more.
+ * Return: the answer, if there was one.
+ */
+enum smmu_model_answer smmu_model_end_stall(struct smmu_model *m,
+					    struct smmu_model_stall *stall)
+{
+	enum smmu_model_answer answer;
+
+	spin_lock(&m->lock);
+	answer = stall->answer;
+	stall->used = false;
+	spin_unlock(&m->lock);
+	return answer;
+}
+
+/**
+ * smmu_model_send() - write an event record that no access is behind
+ * @m: the model
+ * @sid: StreamID of an access that stalls
+ * @record: the record. If its bit Stall is set the model adds a STAG.
+ *
+ * Context: any but an interrupt; takes &smmu_model.lock.
+ * Return: what is like an access that has stalled, or NULL.
+ */
+struct smmu_model_stall *smmu_model_send(struct smmu_model *m, u32 sid,
+					 const u64 record[SMMU_MODEL_EVENT_WORDS])
+{
+	struct smmu_model_stall *stall = NULL;
+
+	spin_lock(&m->lock);
+	if (bits(record[1], 31, 31))
+		stall = smmu_model_stall(m, sid, record);
+	else
+		smmu_model_put_event_or_lose(m, record);
+	spin_unlock(&m->lock);
+	return stall;
+}
+
+/**
+ * smmu_model_stalls() - how many accesses wait for an answer
+ * @m: the model
+ *
+ * Context: any but an interrupt; takes &smmu_model.lock.
+ * Return: how many there are.
+ */
+unsigned int smmu_model_stalls(struct smmu_model *m)
+{
+	unsigned int i, nr = 0;
+
+	spin_lock(&m->lock);
+	for (i = 0; i < m->max_stalls; i++)
+		nr += m->stall[i].used && !m->stall[i].answer;
+	spin_unlock(&m->lock);
+	return nr;
 }
 
 /**
@@ -413,7 +663,7 @@ static int __smmu_model_access(struct smmu_model *m, struct smmu_model_stream *s
 int smmu_model_access_cached(struct smmu_model *m, struct smmu_model_stream *s,
 			     u32 ssid, u64 va, bool write, u32 *val)
 {
-	return __smmu_model_access(m, s, ssid, va, write, false, val);
+	return smmu_model_try(m, s, ssid, va, write, false, val);
 }
 
 /**
@@ -431,7 +681,7 @@ int smmu_model_access_cached(struct smmu_model *m, struct smmu_model_stream *s,
 int smmu_model_access(struct smmu_model *m, struct smmu_model_stream *s,
 		      u32 ssid, u64 va, bool write, u32 *val)
 {
-	return __smmu_model_access(m, s, ssid, va, write, true, val);
+	return smmu_model_try(m, s, ssid, va, write, true, val);
 }
 
 /**
@@ -761,6 +1011,43 @@ static void smmu_model_cfgi_cd(struct smmu_model *m, const u64 cmd[2],
 		smmu_model_error(m, "CFGI_CD for stream 0x%x, which is none", c->sid);
 }
 
+static void smmu_model_record(struct smmu_model *m, const struct smmu_model_cmd *c)
+{
+	if (m->nr_log < ARRAY_SIZE(m->log))
+		m->log[m->nr_log] = *c;
+	m->nr_log++;
+}
+
+/*
+ * CMD_RESUME: Ac (bit 12) has the access tried again, else Ab (bit 13) says how it
+ * ends. When it is consumed that is settled, and needs no CMD_SYNC. What matches no
+ * stall has no effect; a driver that sends one has lost count.
+ */
+static void smmu_model_resume(struct smmu_model *m, const u64 cmd[2],
+			      struct smmu_model_cmd *c)
+{
+	unsigned int i;
+
+	smmu_model_reserved(m, cmd, OPCODE | FIELD(13, 12) | FIELD(63, 32),
+			    FIELD(15, 0));
+	c->op = SMMU_MODEL_RESUME;
+	c->sid = bits(cmd[0], 63, 32);
+	c->stag = bits(cmd[1], 15, 0);
+	c->answer = bits(cmd[0], 12, 12) ? SMMU_MODEL_RETRY :
+		    bits(cmd[0], 13, 13) ? SMMU_MODEL_ABORT : SMMU_MODEL_IGNORE;
+	m->answers[c->answer]++;
+	smmu_model_record(m, c);
+	for (i = 0; i < m->max_stalls; i++)
+		if (m->stall[i].used && !m->stall[i].answer && m->stall[i].recorded &&
+		    m->stall[i].sid == c->sid && m->stall[i].stag == c->stag)
+			break;
+	if (i == m->max_stalls)
+		smmu_model_error(m, "CMD_RESUME for stream 0x%x, STAG 0x%x, which has not stalled",
+				 c->sid, c->stag);
+	else
+		smmu_model_answer(&m->stall[i], c->answer);
+}
+
 /* CMD_SYNC: CS is the completion signal, 1 for an MSI. */
 static void smmu_model_sync(struct smmu_model *m, const u64 cmd[2])
 {
@@ -793,13 +1080,6 @@ static void smmu_model_sync(struct smmu_model *m, const u64 cmd[2])
 	smp_store_release(slot, (u32)bits(cmd[0], 63, 32));
 }
 
-static void smmu_model_record(struct smmu_model *m, const struct smmu_model_cmd *c)
-{
-	if (m->nr_log < ARRAY_SIZE(m->log))
-		m->log[m->nr_log] = *c;
-	m->nr_log++;
-}
-
 static void smmu_model_decode(struct smmu_model *m, const u64 cmd[2])
 {
 	unsigned int op = bits(cmd[0], 7, 0);
@@ -826,6 +1106,12 @@ static void smmu_model_decode(struct smmu_model *m, const u64 cmd[2])
 		smmu_model_record(m, &c);
 		smmu_model_sync(m, cmd);
 		return;
+	case 0x44:	/* CMD_RESUME, illegal if nothing can stall */
+		if (m->max_stalls) {
+			smmu_model_resume(m, cmd, &c);
+			return;
+		}
+		fallthrough;
 	default:
 		smmu_model_error(m, "CERROR_ILL: 0x%016llx 0x%016llx", cmd[0],
 				 cmd[1]);
@@ -875,6 +1161,11 @@ bool smmu_model_consume(struct smmu_model *m)
 	if (m->page0[SMMU_MODEL_CR0ACK] != cr0) {
 		/* Pairs with the driver's read of CR0ACK, behind which commands are over. */
 		smp_store_release(&m->page0[SMMU_MODEL_CR0ACK], cr0);
+	}
+	if (m->max_stalls) {
+		spin_lock(&m->lock);
+		smmu_model_put_stalls(m);
+		spin_unlock(&m->lock);
 	}
 	if (!(cr0 & SMMU_MODEL_CMDQEN))
 		return false;

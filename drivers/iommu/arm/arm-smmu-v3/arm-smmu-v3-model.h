@@ -28,6 +28,9 @@
 #define SMMU_MODEL_F_PERMISSION		0x13
 /* None of them: nothing is cached. */
 #define SMMU_MODEL_MISS			0x100
+/* Nor these: the access stalls; it cannot, because as many stall as may. */
+#define SMMU_MODEL_STALLED		0x101
+#define SMMU_MODEL_BUSY			0x102
 
 /**
  * enum smmu_model_op - what a command does
@@ -35,12 +38,30 @@
  * @SMMU_MODEL_TLBI: CMD_TLBI_* by address, range or ASID
  * @SMMU_MODEL_ATC_INV: CMD_ATC_INV
  * @SMMU_MODEL_CFGI: CMD_CFGI_CD
+ * @SMMU_MODEL_RESUME: CMD_RESUME
  */
 enum smmu_model_op {
 	SMMU_MODEL_SYNC,
 	SMMU_MODEL_TLBI,
 	SMMU_MODEL_ATC_INV,
 	SMMU_MODEL_CFGI,
+	SMMU_MODEL_RESUME,
+};
+
+/**
+ * enum smmu_model_answer - what a CMD_RESUME does to a stalled access
+ * @SMMU_MODEL_NO_ANSWER: there was none so far
+ * @SMMU_MODEL_RETRY: it is translated once more
+ * @SMMU_MODEL_ABORT: it is terminated, the device sees an error
+ * @SMMU_MODEL_IGNORE: it is terminated, the device reads zeros or its write is ignored
+ * @SMMU_MODEL_NR_ANSWERS: how many there are
+ */
+enum smmu_model_answer {
+	SMMU_MODEL_NO_ANSWER,
+	SMMU_MODEL_RETRY,
+	SMMU_MODEL_ABORT,
+	SMMU_MODEL_IGNORE,
+	SMMU_MODEL_NR_ANSWERS,
 };
 
 /**
@@ -56,6 +77,8 @@ enum smmu_model_op {
  * @start: first byte
  * @last: last byte, inclusive. @start for a TLBI of one address; 0 and U64_MAX
  *	are everything.
+ * @stag: of a CMD_RESUME: which stalled access it is for
+ * @answer: of a CMD_RESUME
  */
 struct smmu_model_cmd {
 	enum smmu_model_op op;
@@ -67,6 +90,52 @@ struct smmu_model_cmd {
 	bool ssv;
 	u64 start;
 	u64 last;
+	u16 stag;
+	enum smmu_model_answer answer;
+};
+
+/**
+ * struct smmu_model_dma - a DMA access of a word
+ * @ssv: whether it has a PASID
+ * @ssid: PASID
+ * @va: address, aligned
+ * @write: it writes @val, it does not read it
+ * @exec: it is an instruction fetch
+ * @priv: it is privileged
+ * @val: the word
+ */
+struct smmu_model_dma {
+	bool ssv;
+	u32 ssid;
+	u64 va;
+	bool write;
+	bool exec;
+	bool priv;
+	u32 val;
+};
+
+/* Words of an event record, and accesses that may stall at a time. */
+#define SMMU_MODEL_EVENT_WORDS	4
+#define SMMU_MODEL_STALLS	8
+
+/**
+ * struct smmu_model_stall - an access that has stalled
+ * @used: there is one
+ * @recorded: its event record is in the queue, or was
+ * @sid: StreamID
+ * @stag: names it together with @sid
+ * @record: the event record
+ * @answer: what the CMD_RESUME was
+ * @answered: completed when there was one
+ */
+struct smmu_model_stall {
+	bool used;
+	bool recorded;
+	u32 sid;
+	u16 stag;
+	u64 record[SMMU_MODEL_EVENT_WORDS];
+	enum smmu_model_answer answer;
+	struct completion answered;
 };
 
 /**
@@ -100,6 +169,7 @@ struct smmu_model_stream {
 #define SMMU_MODEL_CR0ACK	(0x24 / 4)
 #define SMMU_MODEL_REGS		(0x28 / 4)
 #define SMMU_MODEL_SMMUEN	BIT(0)
+#define SMMU_MODEL_EVENTQEN	BIT(2)
 #define SMMU_MODEL_CMDQEN	BIT(3)
 
 /**
@@ -116,9 +186,16 @@ struct smmu_model_stream {
  * @haft: SMMU_IDR0.HTTU is 3, it can update access flags of table entries
  * @max_unsynced: commands that it may be given without a CMD_SYNC between them,
  *	for an SMMU with an erratum; 0 if there is no limit
+ * @max_stalls: SMMU_IDR5.STALL_MAX, accesses that may stall at a time; 0 if none may.
+ *	Then there is no event queue either.
+ * @evtq_log2size: log2 of the entries of the event queue
+ * @interrupt: called for the interrupt of the event queue, with @lock held
  * @page0: registers at the start of its register page 0, as words
  * @prod: SMMU_CMDQ_PROD, written by the driver
  * @cons: SMMU_CMDQ_CONS, written by the model
+ * @evtq_prod: SMMU_EVENTQ_PROD, written by the model
+ * @evtq_cons: SMMU_EVENTQ_CONS, written by the driver
+ * @evtq: the event queue
  * @queue: the queue
  * @queue_pa: what the driver was told to be its address
  * @stream: the streams behind it
@@ -137,6 +214,12 @@ struct smmu_model_stream {
  * @held: where it would be written to
  * @held_data: what would be
  * @is_held: completed when there is one
+ * @stall: accesses that have stalled
+ * @next_stag: the next stall has this STAG
+ * @most_stalls: so many stalled at a time
+ * @answers: how often a CMD_RESUME gave an answer, by &enum smmu_model_answer
+ * @events: event records that were written
+ * @lost: event records for which there was no room
  * @errors: commands that were not what the specification wants
  * @error: the first of them
  */
@@ -151,10 +234,16 @@ struct smmu_model {
 	bool httu;
 	bool haft;
 	unsigned int max_unsynced;
+	unsigned int max_stalls;
+	unsigned int evtq_log2size;
+	void (*interrupt)(struct smmu_model *m);
 
 	u32 page0[SMMU_MODEL_REGS];
 	u32 prod;
 	u32 cons;
+	u32 evtq_prod;
+	u32 evtq_cons;
+	__le64 *evtq;
 	__le64 *queue;
 	u64 queue_pa;
 
@@ -175,6 +264,12 @@ struct smmu_model {
 	u32 *held;
 	u32 held_data;
 	struct completion is_held;
+	struct smmu_model_stall stall[SMMU_MODEL_STALLS];
+	u16 next_stag;
+	unsigned int most_stalls;
+	unsigned int answers[SMMU_MODEL_NR_ANSWERS];
+	unsigned int events;
+	unsigned int lost;
 	unsigned int errors;
 	char error[160];
 };
@@ -191,6 +286,13 @@ int smmu_model_access_cached(struct smmu_model *m, struct smmu_model_stream *s,
 			     u32 ssid, u64 va, bool write, u32 *val);
 int smmu_model_access(struct smmu_model *m, struct smmu_model_stream *s,
 		      u32 ssid, u64 va, bool write, u32 *val);
+int smmu_model_dma(struct smmu_model *m, struct smmu_model_stream *s,
+		   struct smmu_model_dma *dma, struct smmu_model_stall **stall);
+enum smmu_model_answer smmu_model_end_stall(struct smmu_model *m,
+					    struct smmu_model_stall *stall);
+struct smmu_model_stall *smmu_model_send(struct smmu_model *m, u32 sid,
+					 const u64 record[SMMU_MODEL_EVENT_WORDS]);
+unsigned int smmu_model_stalls(struct smmu_model *m);
 bool smmu_model_holds(struct smmu_model *m, u32 ssid, u64 va);
 bool smmu_model_holds_any(struct smmu_model *m);
 bool smmu_model_stale(struct smmu_model *m, u32 ssid, struct mm_struct *mm,

@@ -527,7 +527,7 @@ static void smmu_read_calls(struct smmu_reader *r, struct smmu_test *t,
 
 static void smmu_show_log(struct kunit *test, const struct sva_smmu *s)
 {
-	static const char * const op[] = { "SYNC", "TLBI", "ATC_INV", "CFGI" };
+	static const char * const op[] = { "SYNC", "TLBI", "ATC_INV", "CFGI", "RESUME" };
 	const struct smmu_model_cmd *cmd;
 	unsigned int i;
 

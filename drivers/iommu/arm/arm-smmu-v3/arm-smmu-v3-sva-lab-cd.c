@@ -8,12 +8,14 @@
 #include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include <asm/mmu.h>
 #include <asm/mmu_context.h>
 
 #include "arm-smmu-v3.h"
 #include "arm-smmu-v3-sva-lab.h"
+#include "../../iommu-sva-lib.h"
 
 struct sva_driver {
 	struct arm_smmu_domain domain;
@@ -41,10 +43,72 @@ static const struct iommu_domain_ops sva_domain_ops = {
 };
 
 static const struct iommu_ops sva_ops = {
+	.page_response		= arm_smmu_kunit_page_response,
 	.default_domain_ops	= &sva_domain_ops,
 };
 
 const struct iommu_ops * const sva_iommu_ops = &sva_ops;
+
+/*
+ * The CPUs of all unbound workqueues. Those of one workqueue cannot be set, because only
+ * the core knows which it is.
+ */
+static int sva_set_unbound_cpus(const struct cpumask *cpus)
+{
+	cpumask_var_t mask;
+	int ret;
+
+	if (!alloc_cpumask_var(&mask, GFP_KERNEL))
+		return -ENOMEM;
+	cpumask_copy(mask, cpus);
+	ret = workqueue_set_unbound_cpumask(mask);
+	free_cpumask_var(mask);
+	return ret;
+}
+
+/**
+ * sva_init_iopf() - make the queue of recoverable faults
+ * @s: the SMMU
+ *
+ * What handles a fault waits for the SMMU, and must not do so on the CPU that is the
+ * SMMU.
+ *
+ * Context: may sleep.
+ * Return: 0 or an error.
+ */
+int sva_init_iopf(struct sva_smmu *s)
+{
+	int ret = sva_set_unbound_cpus(s->cpus);
+
+	if (ret)
+		return ret;
+	s->smmu->evtq.iopf = iopf_queue_alloc(dev_name(s->hwdev));
+	return s->smmu->evtq.iopf ? 0 : -ENOMEM;
+}
+
+/**
+ * sva_exit_iopf() - the opposite of sva_init_iopf()
+ * @s: the SMMU, with no devices
+ *
+ * Context: may sleep.
+ */
+void sva_exit_iopf(struct sva_smmu *s)
+{
+	iopf_queue_free(s->smmu->evtq.iopf);
+	s->smmu->evtq.iopf = NULL;
+	sva_set_unbound_cpus(cpu_possible_mask);
+}
+
+/**
+ * sva_handle_events() - what the thread of the interrupt of the event queue does
+ * @s: the SMMU
+ *
+ * Context: may sleep, on a CPU that is not the model's.
+ */
+void sva_handle_events(struct sva_smmu *s)
+{
+	arm_smmu_kunit_evtq_thread(s->smmu);
+}
 
 /* arm_smmu_domain_finalise(), with a linear table of CDs. */
 static int sva_init_domain(struct sva_smmu *s)
@@ -58,6 +122,7 @@ static int sva_init_domain(struct sva_smmu *s)
 	spin_lock_init(&domain->devices_lock);
 	INIT_LIST_HEAD(&domain->mmu_notifiers);
 	domain->stage = ARM_SMMU_DOMAIN_S1;
+	domain->stall_enabled = s->config.stall;
 	domain->domain.type = IOMMU_DOMAIN_UNMANAGED;
 	domain->domain.ops = &sva_domain_ops;
 	domain->domain.pgsize_bitmap = s->smmu->pgsize_bitmap;
@@ -83,6 +148,7 @@ static int sva_init_master(struct sva_smmu *s, unsigned int i, u32 sid)
 	master->streams = d->stream[i];
 	master->num_streams = s->config.streams;
 	master->ssid_bits = SVA_SSID_BITS;
+	master->stall_enabled = s->config.stall;
 	master->ats_enabled = s->config.ats &&
 			      !(s->config.mixed && i + 1 == s->config.masters);
 	INIT_LIST_HEAD(&master->bonds);
@@ -90,6 +156,7 @@ static int sva_init_master(struct sva_smmu *s, unsigned int i, u32 sid)
 	for (j = 0; j < s->config.streams; j++) {
 		d->stream[i][j].id = sid + j;
 		d->stream[i][j].master = master;
+		sva_add_stream(s, &d->stream[i][j]);
 		stream = &s->model.stream[s->model.nr_streams++];
 		stream->sid = sid + j;
 		stream->ats = master->ats_enabled;
@@ -182,8 +249,12 @@ int sva_smmu_enable(struct sva_smmu *s)
 	unsigned int i;
 	int ret = 0;
 
-	for (i = 0; i < s->config.masters && !ret; i++)
-		ret = arm_smmu_master_enable_sva(&s->driver->master[i]);
+	for (i = 0; i < s->config.masters && !ret; i++) {
+		/* IOMMU_DEV_FEAT_IOPF, and then IOMMU_DEV_FEAT_SVA. */
+		s->driver->master[i].iopf_enabled = s->config.stall;
+		if (!s->driver->master[i].sva_enabled)
+			ret = arm_smmu_master_enable_sva(&s->driver->master[i]);
+	}
 	return ret;
 }
 
@@ -240,6 +311,80 @@ const char *sva_smmu_stall(struct sva_smmu *s, bool stall, bool force)
 	if (force)
 		s->smmu->features |= ARM_SMMU_FEAT_STALL_FORCE;
 	return NULL;
+}
+
+/**
+ * sva_smmu_faults() - how many faults of all devices the kernel has not answered
+ * @s: the SMMU
+ *
+ * Context: may sleep.
+ * Return: how many there are.
+ */
+unsigned int sva_smmu_faults(struct sva_smmu *s)
+{
+	struct iommu_fault_param *param;
+	struct list_head *fault;
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < s->config.masters; i++) {
+		mutex_lock(&s->driver->iommu[i].lock);
+		param = s->driver->iommu[i].fault_param;
+		if (param) {
+			mutex_lock(&param->lock);
+			list_for_each(fault, &param->faults)
+				nr++;
+			mutex_unlock(&param->lock);
+		}
+		mutex_unlock(&s->driver->iommu[i].lock);
+	}
+	return nr;
+}
+
+/**
+ * sva_smmu_report_partial() - report a request of a group that is not the last of it
+ * @s: the SMMU
+ * @i: the device
+ * @pasid: PASID
+ * @va: the page
+ * @write: the device wants to write
+ * @group: the group
+ *
+ * For this driver each stall is a group, but devices that make page requests (PRI) have
+ * larger ones.
+ *
+ * Context: may sleep.
+ * Return: 0 or an error.
+ */
+int sva_smmu_report_partial(struct sva_smmu *s, unsigned int i, u32 pasid,
+			    unsigned long va, bool write, u16 group)
+{
+	struct iommu_fault_event event = {
+		.fault = {
+			.type = IOMMU_FAULT_PAGE_REQ,
+			.prm = {
+				.flags	= IOMMU_FAULT_PAGE_REQUEST_PASID_VALID,
+				.pasid	= pasid,
+				.grpid	= group,
+				.perm	= write ? IOMMU_FAULT_PERM_WRITE :
+						  IOMMU_FAULT_PERM_READ,
+				.addr	= va,
+			},
+		},
+	};
+
+	return iommu_report_device_fault(s->driver->dev[i], &event);
+}
+
+/**
+ * sva_smmu_discard_partial() - drop requests whose group may lack the last of it
+ * @s: the SMMU
+ *
+ * Context: may sleep.
+ * Return: 0 or an error.
+ */
+int sva_smmu_discard_partial(struct sva_smmu *s)
+{
+	return iopf_queue_discard_partial(s->smmu->evtq.iopf);
 }
 
 /**

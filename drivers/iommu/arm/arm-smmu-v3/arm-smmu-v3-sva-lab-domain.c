@@ -13,6 +13,7 @@
 #include <linux/poison.h>
 #include <linux/secondary_tlb_compat.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include "arm-smmu-v3.h"
 #include "arm-smmu-v3-sva-lab.h"
@@ -166,6 +167,74 @@ static int sva_init_pdev(struct sva_master *m, u32 sid, bool ats)
 	return ret;
 }
 
+/**
+ * sva_init_iopf() - make the queue of recoverable faults
+ * @s: the SMMU
+ *
+ * What handles a fault waits for the SMMU, and must not do so on the CPU that is the
+ * SMMU.
+ *
+ * Context: may sleep.
+ * Return: 0 or an error.
+ */
+int sva_init_iopf(struct sva_smmu *s)
+{
+	struct workqueue_attrs *attrs = alloc_workqueue_attrs();
+	int ret;
+
+	s->smmu->evtq.iopf = iopf_queue_alloc(dev_name(s->hwdev));
+	if (!attrs || !s->smmu->evtq.iopf) {
+		free_workqueue_attrs(attrs);
+		return -ENOMEM;
+	}
+	cpumask_copy(attrs->cpumask, s->cpus);
+	ret = apply_workqueue_attrs(s->smmu->evtq.iopf->wq, attrs);
+	free_workqueue_attrs(attrs);
+	return ret;
+}
+
+/**
+ * sva_exit_iopf() - the opposite of sva_init_iopf()
+ * @s: the SMMU, with no devices
+ *
+ * Context: may sleep.
+ */
+void sva_exit_iopf(struct sva_smmu *s)
+{
+	iopf_queue_free(s->smmu->evtq.iopf);
+	s->smmu->evtq.iopf = NULL;
+}
+
+/**
+ * sva_handle_events() - what the thread of the interrupt of the event queue does
+ * @s: the SMMU
+ *
+ * Context: may sleep, on a CPU that is not the model's.
+ */
+void sva_handle_events(struct sva_smmu *s)
+{
+	arm_smmu_evtq_thread(0, s->smmu);
+}
+
+/* A device that stalls has to be enabled for that where binding does not do it. */
+static int sva_enable_stalls(struct arm_smmu_master *master)
+{
+#if STLB_SVA_FEATURES
+	return sva_iommu_ops->dev_enable_feat(master->dev, IOMMU_DEV_FEAT_IOPF) ?:
+	       sva_iommu_ops->dev_enable_feat(master->dev, IOMMU_DEV_FEAT_SVA);
+#else
+	return 0;
+#endif
+}
+
+static void sva_disable_stalls(struct arm_smmu_master *master)
+{
+#if STLB_SVA_FEATURES
+	sva_iommu_ops->dev_disable_feat(master->dev, IOMMU_DEV_FEAT_SVA);
+	sva_iommu_ops->dev_disable_feat(master->dev, IOMMU_DEV_FEAT_IOPF);
+#endif
+}
+
 /* arm_smmu_probe_device(), and arm_smmu_attach_dev() for a DMA domain. */
 static int sva_init_master(struct sva_smmu *s, unsigned int i, u32 sid)
 {
@@ -182,6 +251,7 @@ static int sva_init_master(struct sva_smmu *s, unsigned int i, u32 sid)
 	master->streams = m->stream;
 	master->num_streams = s->config.streams;
 	master->ssid_bits = SVA_SSID_BITS;
+	master->stall_enabled = s->config.stall;
 	master->ats_enabled = s->config.ats &&
 			      !(s->config.mixed && i + 1 == s->config.masters);
 	ret = sva_alloc_invs(master);
@@ -203,6 +273,7 @@ static int sva_init_master(struct sva_smmu *s, unsigned int i, u32 sid)
 	for (j = 0; j < s->config.streams; j++) {
 		m->stream[j].id = sid + j;
 		m->stream[j].master = master;
+		sva_add_stream(s, &m->stream[j]);
 		stream = &s->model.stream[s->model.nr_streams++];
 		stream->sid = sid + j;
 		stream->ats = master->ats_enabled;
@@ -220,7 +291,7 @@ static int sva_init_master(struct sva_smmu *s, unsigned int i, u32 sid)
 	m->iommu.max_pasids = 1 << SVA_SSID_BITS;
 	m->iommu.priv = master;
 	master->dev->iommu = &m->iommu;
-	return 0;
+	return s->config.stall ? sva_enable_stalls(master) : 0;
 }
 
 static void sva_exit_master(struct sva_master *m)
@@ -229,6 +300,8 @@ static void sva_exit_master(struct sva_master *m)
 
 	if (m->pdev) {
 		dev = &m->pdev->dev;
+		if (dev->iommu && m->master.stall_enabled)
+			sva_disable_stalls(&m->master);
 		/* The core would release what is the driver's, as it has probed it. */
 		dev->iommu = NULL;
 		if (dev->iommu_group)
@@ -331,6 +404,79 @@ bool sva_smmu_enabled(struct sva_smmu *s)
 const char *sva_smmu_stall(struct sva_smmu *s, bool stall, bool force)
 {
 	return "a device that stalls can be bound with an event queue only";
+}
+
+/**
+ * sva_smmu_faults() - how many faults of all devices the kernel has not answered
+ * @s: the SMMU
+ *
+ * Context: may sleep.
+ * Return: how many there are.
+ */
+unsigned int sva_smmu_faults(struct sva_smmu *s)
+{
+	struct iommu_fault_param *param;
+	struct list_head *fault;
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < s->config.masters; i++) {
+		/* Only the caller unbinds, which is what frees it. */
+		param = rcu_access_pointer(s->driver->master[i].iommu.fault_param);
+		if (!param)
+			continue;
+		mutex_lock(&param->lock);
+		list_for_each(fault, &param->faults)
+			nr++;
+		mutex_unlock(&param->lock);
+	}
+	return nr;
+}
+
+/**
+ * sva_smmu_report_partial() - report a request of a group that is not the last of it
+ * @s: the SMMU
+ * @i: the device
+ * @pasid: PASID
+ * @va: the page
+ * @write: the device wants to write
+ * @group: the group
+ *
+ * For this driver each stall is a group, but devices that make page requests (PRI) have
+ * larger ones.
+ *
+ * Context: may sleep.
+ * Return: 0 or an error.
+ */
+int sva_smmu_report_partial(struct sva_smmu *s, unsigned int i, u32 pasid,
+			    unsigned long va, bool write, u16 group)
+{
+	struct iopf_fault event = {
+		.fault = {
+			.type = IOMMU_FAULT_PAGE_REQ,
+			.prm = {
+				.flags	= IOMMU_FAULT_PAGE_REQUEST_PASID_VALID,
+				.pasid	= pasid,
+				.grpid	= group,
+				.perm	= write ? IOMMU_FAULT_PERM_WRITE :
+						  IOMMU_FAULT_PERM_READ,
+				.addr	= va,
+			},
+		},
+	};
+
+	return iommu_report_device_fault(s->driver->master[i].master.dev, &event);
+}
+
+/**
+ * sva_smmu_discard_partial() - drop requests whose group may lack the last of it
+ * @s: the SMMU
+ *
+ * Context: may sleep.
+ * Return: 0 or an error.
+ */
+int sva_smmu_discard_partial(struct sva_smmu *s)
+{
+	return iopf_queue_discard_partial(s->smmu->evtq.iopf);
 }
 
 /* A bond with a process: one that lasts, else one that has ended. */

@@ -6,6 +6,8 @@
 #ifndef _ARM_SMMU_V3_SVA_LAB_H
 #define _ARM_SMMU_V3_SVA_LAB_H
 
+#include <linux/wait.h>
+
 #include "arm-smmu-v3-model.h"
 
 #define SVA_MASTERS	2
@@ -17,7 +19,13 @@
 #define SVA_MAX_UNSYNCED	63
 #define SVA_BATCH		64
 
+/* Accesses that may stall at a time, and log2 of the event records that there is room for. */
+#define SVA_STALLS		6
+#define SVA_EVTQ_LOG2		2
+
 struct arm_smmu_device;
+struct arm_smmu_stream;
+struct cpumask;
 struct device;
 struct iommu_ops;
 struct platform_device;
@@ -36,6 +44,8 @@ struct sva_driver;
  * @httu: the SMMU can update access flags, those of tables too, and the dirty state
  * @force_sync: the SMMU needs a CMD_SYNC after 63 commands (MMU-700, 2812531).
  *	sva_smmu_init() clears it if the driver does not know of that.
+ * @stall: what the devices may not access stalls until the driver answers. They have
+ *	one stream each and no ATC then.
  */
 struct sva_config {
 	bool range_inv;
@@ -48,6 +58,7 @@ struct sva_config {
 	bool mixed;
 	bool httu;
 	bool force_sync;
+	bool stall;
 };
 
 /**
@@ -60,6 +71,11 @@ struct sva_config {
  * @pdev: what it takes for the same when the machine goes down
  * @options: the driver's options before that
  * @driver: the driver's side of the devices
+ * @cpus: where the driver may handle events, if devices stall: no CPU of a model
+ * @events_thread: the thread of the interrupt of the event queue
+ * @events_wait: where it waits
+ * @events_due: interrupts that it has not seen yet
+ * @events_masked: the interrupt is masked
  */
 struct sva_smmu {
 	struct sva_config config;
@@ -70,6 +86,11 @@ struct sva_smmu {
 	struct platform_device *pdev;
 	u32 options;
 	struct sva_driver *driver;
+	const struct cpumask *cpus;
+	struct task_struct *events_thread;
+	wait_queue_head_t events_wait;
+	atomic_t events_due;
+	bool events_masked;
 };
 
 /*
@@ -78,12 +99,16 @@ struct sva_smmu {
  * domain (-domain.c).
  */
 extern const struct iommu_ops * const sva_iommu_ops;
+int sva_init_iopf(struct sva_smmu *s);
+void sva_exit_iopf(struct sva_smmu *s);
+void sva_handle_events(struct sva_smmu *s);
 int sva_init_masters(struct sva_smmu *s, u32 sid);
 void sva_exit_masters(struct sva_smmu *s);
 
 /* Why sva_smmu_disable() does nothing that could be tested, or NULL if it does. */
 extern const char * const sva_no_disable;
 
+void sva_add_stream(struct sva_smmu *s, struct arm_smmu_stream *stream);
 int sva_smmu_init(struct sva_smmu *s, unsigned int index);
 void sva_smmu_exit(struct sva_smmu *s);
 int sva_smmu_bind(struct sva_smmu *s, struct mm_struct *mm);
@@ -104,6 +129,11 @@ int sva_smmu_enable(struct sva_smmu *s);
 int sva_smmu_disable(struct sva_smmu *s);
 bool sva_smmu_enabled(struct sva_smmu *s);
 const char *sva_smmu_stall(struct sva_smmu *s, bool stall, bool force);
+void sva_smmu_mask_events(struct sva_smmu *s, bool mask);
+unsigned int sva_smmu_faults(struct sva_smmu *s);
+int sva_smmu_report_partial(struct sva_smmu *s, unsigned int i, u32 pasid,
+			    unsigned long va, bool write, u16 group);
+int sva_smmu_discard_partial(struct sva_smmu *s);
 u32 sva_pasid(const struct mm_struct *mm);
 u16 sva_asid(const struct sva_smmu *s, const struct mm_struct *mm);
 
