@@ -171,6 +171,24 @@ static inline int stlb_attach_again(struct iommu_domain *domain,
 #endif
 
 /*
+ * 6.12: a process that is bound is a domain, which answers the faults of its devices.
+ * (6.1 finds the process by its PASID.) By 7.3 a PASID is given to a domain, or taken
+ * from it, by one operation.
+ */
+#define STLB_SVA_DOMAINS	(!STLB_BEFORE(6, 12))
+
+#if STLB_BEFORE(7, 3)
+#define STLB_SET_DEV_PASID_ARGS					\
+	struct iommu_domain *domain, struct device *dev, ioasid_t pasid
+#define STLB_INIT_REMOVE_DEV_PASID(_fn)	.remove_dev_pasid = (_fn),
+#else
+#define STLB_SET_DEV_PASID_ARGS					\
+	struct iommu_domain *domain, struct device *dev, ioasid_t pasid, \
+	struct iommu_domain *old
+#define STLB_INIT_REMOVE_DEV_PASID(...)
+#endif
+
+/*
  * By 7.3: the kernel as it is tells the SMMU of all of a block, but not that it is
  * one. Before, it told of one page, or of everything.
  */

@@ -41,8 +41,7 @@ struct soft_test {
 	unsigned int stops;
 	struct completion here;
 	struct completion go_on;
-	int fd;
-	unsigned long scratch;
+	struct stlb_uffd uffd;
 	struct folio *folio;
 	long ret;
 	u32 val;
@@ -580,9 +579,11 @@ static void mremap_migrating_cont_pte(struct kunit *test)
 }
 
 /*
- * Two mappings of a hugetlb file share a table of PMDs. Whatever changes one of them
- * alone gives up the table, with all that a TLB may have cached of it: the other may
- * free the table from then on.
+ * Two processes share a table of PMDs, of a hugetlb file. Whatever changes the mapping of
+ * one of them alone gives up the table, with all that a TLB may have cached of it: the
+ * other process may free the table from then on. The device loads again what it has lost
+ * as long as it finds it, so an invalidation that comes before the table is unlinked is
+ * none.
  */
 static void soft_watch_lock(struct stlb_late *late)
 {
@@ -592,8 +593,22 @@ static void soft_watch_lock(struct stlb_late *late)
 		t->unlocked = true;
 }
 
-static void soft_nothing_late(struct stlb_late *late)
+static unsigned int soft_held_of_shared(struct soft_test *t)
 {
+	struct stlb_device *dev = &t->soft.dev;
+	unsigned int i, held = 0;
+
+	for (i = 0; i < STLB_SHARED_PAGES; i++)
+		held += dev->ops->holds(dev, stlb_shared_page(&t->run, i));
+	return held;
+}
+
+/* The locks that keep the other process from freeing the table are gone. */
+static void soft_look_at_shared(struct stlb_late *late)
+{
+	struct soft_test *t = container_of(late, struct soft_test, late);
+
+	t->held = soft_held_of_shared(t);
 }
 
 static void soft_share_table(struct kunit *test)
@@ -605,25 +620,27 @@ static void soft_share_table(struct kunit *test)
 	u32 val;
 
 	stlb_map_shared_table(run);
-	for (i = 0; i < 2; i++) {
-		KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, run->start + i * PMD_SIZE,
-							&val));
-		KUNIT_ASSERT_TRUE(test, dev->ops->holds(dev, run->start + i * PMD_SIZE));
+	t->soft.eager = true;
+	for (i = 0; i < STLB_SHARED_PAGES; i++) {
+		KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, stlb_shared_page(run, i), &val));
+		KUNIT_EXPECT_EQ(test, val, i);
 	}
+	KUNIT_ASSERT_EQ(test, soft_held_of_shared(t), STLB_SHARED_PAGES);
+	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run, soft_look_at_shared));
 }
 
 static void soft_expect_unshared(struct kunit *test, const char *wrong)
 {
 	struct soft_test *t = test->priv;
-	struct stlb_device *dev = &t->soft.dev;
 	struct stlb_run *run = &t->run;
-	unsigned int i, held = 0;
+	unsigned int held = soft_held_of_shared(t);
 
+	KUNIT_ASSERT_TRUE_MSG(test, t->late.acted, "nothing was unshared");
 	KUNIT_EXPECT_FALSE_MSG(test, stlb_table_is_shared(run), "the table is shared still");
-	for (i = 0; i < 2; i++)
-		held += dev->ops->holds(dev, run->start + i * PMD_SIZE);
-	stlb_verdict_word(test, SOFT_SUITE, held ? "stale" : wrong,
-			  "%u of 2 pages cached by the table that was given up%s", held,
+	KUNIT_EXPECT_TRUE_MSG(test, stlb_other_has_all(run), "the other process lost a page");
+	stlb_verdict_word(test, SOFT_SUITE, held || t->held ? "stale" : wrong,
+			  "%u of %u pages cached by the table that was given up%s%s", held,
+			  STLB_SHARED_PAGES, t->held ? ", and some without a lock" : "",
 			  wrong ? ", which was done without a lock" : "");
 }
 
@@ -634,16 +651,14 @@ static void shared_table_split_pmd(struct kunit *test)
 	struct stlb_run *run = &t->run;
 	long ret;
 
-	soft_share_table(test);
 	t->late.before = soft_watch_lock;
-	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run, soft_nothing_late));
+	soft_share_table(test);
 	/* The kernel asserts it as well, and would end a run of the suites by that. */
 	lockdep_off();
-	ret = stlb_syscall(__NR_madvise, run->start + PMD_SIZE, PMD_SIZE,
+	ret = stlb_syscall(__NR_madvise, stlb_shared_page(run, 1), PMD_SIZE,
 			   MADV_DONTFORK, 0);
 	lockdep_on();
 	KUNIT_ASSERT_EQ(test, 0L, ret);
-	KUNIT_ASSERT_TRUE_MSG(test, t->late.acted, "nothing was unshared");
 	soft_expect_unshared(test, t->unlocked ? "freed" : NULL);
 }
 
@@ -656,7 +671,7 @@ static void soft_change_shared(struct kunit *test, int nr, unsigned long arg)
 	soft_share_table(test);
 	/* It may split the VMA, see above. */
 	lockdep_off();
-	ret = stlb_syscall(nr, run->start + PMD_SIZE, PMD_SIZE, arg, 0);
+	ret = stlb_syscall(nr, stlb_shared_page(run, 1), PMD_SIZE, arg, 0);
 	lockdep_on();
 	KUNIT_ASSERT_EQ(test, 0L, ret);
 	soft_expect_unshared(test, NULL);
@@ -874,39 +889,6 @@ static void ksm_replace_pte(struct kunit *test)
 		     t->held ? "holds" : "has forgotten");
 }
 
-static long soft_ioctl(struct soft_test *t, unsigned int cmd, void *arg)
-{
-	void __user *there = (void __user *)t->scratch;
-
-	if (copy_to_user(there, arg, _IOC_SIZE(cmd)))
-		return -EFAULT;
-	return stlb_syscall(__NR_ioctl, t->fd, cmd, t->scratch, 0);
-}
-
-static void soft_uffd_register(struct soft_test *t, unsigned long start,
-			       unsigned long size, u64 mode)
-{
-	struct uffdio_register reg = {
-		.range	= { start, size },
-		.mode	= mode,
-	};
-	struct kunit *test = t->run.test;
-	struct uffdio_api api = { .api = UFFD_API };
-
-	if (!IS_ENABLED(CONFIG_USERFAULTFD))
-		kunit_skip(test, "needs CONFIG_USERFAULTFD");
-	if ((mode & UFFDIO_REGISTER_MODE_WP) &&
-	    !IS_ENABLED(CONFIG_HAVE_ARCH_USERFAULTFD_WP))
-		kunit_skip(test, "this kernel has no write-protection by userfaultfd");
-	t->fd = stlb_syscall(__NR_userfaultfd, 0, 0, 0, 0);
-	KUNIT_ASSERT_GE(test, t->fd, 0);
-	t->scratch = vm_mmap(NULL, 0, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS, 0);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(t->scratch));
-	KUNIT_ASSERT_EQ(test, 0L, soft_ioctl(t, UFFDIO_API, &api));
-	KUNIT_ASSERT_EQ(test, 0L, soft_ioctl(t, UFFDIO_REGISTER, &reg));
-}
-
 /* Another page for the slot that reclaim has just emptied; the device reads it. */
 static void soft_refill(struct stlb_helper *helper)
 {
@@ -914,11 +896,11 @@ static void soft_refill(struct stlb_helper *helper)
 	struct stlb_device *dev = &t->soft.dev;
 	struct uffdio_copy copy = {
 		.dst	= t->run.start,
-		.src	= t->scratch + PAGE_SIZE,
+		.src	= t->uffd.scratch + PAGE_SIZE,
 		.len	= PAGE_SIZE,
 	};
 
-	t->ret = soft_ioctl(t, UFFDIO_COPY, &copy);
+	t->ret = stlb_uffd_ioctl(&t->uffd, UFFDIO_COPY, &copy);
 	if (!t->ret)
 		t->ret = dev->ops->read(dev, t->run.start, &t->val);
 }
@@ -938,9 +920,9 @@ static void reclaim_refill_pte(struct kunit *test)
 	stlb_map_private_shm(run, 0xaaaaaaaa);
 	KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, run->start, &t->val));
 	KUNIT_ASSERT_EQ(test, t->val, 0xaaaaaaaa);
-	soft_uffd_register(t, run->start, PAGE_SIZE,
-			   UFFDIO_REGISTER_MODE_MISSING);
-	stlb_cpu_write(run, t->scratch + PAGE_SIZE, 0xbbbbbbbb);
+	stlb_uffd_register(run, &t->uffd, run->start, PAGE_SIZE,
+			   UFFDIO_REGISTER_MODE_MISSING, 0);
+	stlb_cpu_write(run, t->uffd.scratch + PAGE_SIZE, 0xbbbbbbbb);
 	t->helper.mm = run->mm;
 	t->helper.fn = soft_refill;
 	KUNIT_ASSERT_EQ(test, 0, stlb_helper_start(&t->helper));
@@ -1031,7 +1013,7 @@ static void soft_uffd_resolve(struct soft_test *t, unsigned long start,
 {
 	struct uffdio_writeprotect wp = { .range = { start, size } };
 
-	KUNIT_ASSERT_EQ(t->run.test, 0L, soft_ioctl(t, UFFDIO_WRITEPROTECT, &wp));
+	KUNIT_ASSERT_EQ(t->run.test, 0L, stlb_uffd_ioctl(&t->uffd, UFFDIO_WRITEPROTECT, &wp));
 }
 
 static void mprotect_batch_pte(struct kunit *test)
@@ -1048,8 +1030,8 @@ static void uffd_batch_pte(struct kunit *test)
 	struct soft_test *t = test->priv;
 
 	soft_map_batch(t);
-	soft_uffd_register(t, t->run.start, 2 * PAGE_SIZE,
-			   UFFDIO_REGISTER_MODE_WP);
+	stlb_uffd_register(&t->run, &t->uffd, t->run.start, 2 * PAGE_SIZE,
+			   UFFDIO_REGISTER_MODE_WP, 0);
 	soft_test_dirty_spreads(test, soft_uffd_resolve,
 				t->run.start, 2 * PAGE_SIZE);
 }
@@ -1082,7 +1064,8 @@ static void uffd_hw_dirty_pte(struct kunit *test)
 	struct soft_test *t = test->priv;
 
 	soft_map_hw_dirty(t);
-	soft_uffd_register(t, t->run.start, PAGE_SIZE, UFFDIO_REGISTER_MODE_WP);
+	stlb_uffd_register(&t->run, &t->uffd, t->run.start, PAGE_SIZE,
+			   UFFDIO_REGISTER_MODE_WP, 0);
 	soft_test_dirty_spreads(test, soft_uffd_resolve, t->run.start, PAGE_SIZE);
 }
 
@@ -1148,7 +1131,7 @@ static int soft_test_init(struct kunit *test)
 	if (!t)
 		return -ENOMEM;
 	test->priv = t;
-	t->fd = -1;
+	t->uffd.fd = -1;
 	init_completion(&t->here);
 	init_completion(&t->go_on);
 	stlb_run_init(&t->run, test);
@@ -1166,11 +1149,7 @@ static void soft_test_exit(struct kunit *test)
 	stlb_helper_stop(&t->helper);
 	if (t->folio)
 		folio_put(t->folio);
-	if (t->fd >= 0)
-		stlb_syscall(__NR_close, t->fd, 0, 0, 0);
-	/* Else it is gone with the thread that had the address space. */
-	if (t->scratch && current->mm == t->run.mm)
-		vm_munmap(t->scratch, 2 * PAGE_SIZE);
+	stlb_uffd_close(&t->run, &t->uffd);
 	stlb_soft_unregister(&t->soft);
 	stlb_run_exit(&t->run);
 }
