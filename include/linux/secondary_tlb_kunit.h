@@ -158,6 +158,10 @@ unsigned long stlb_room_across(struct stlb_run *run, bool second);
 struct folio *stlb_migrate_begin(struct mm_struct *mm, unsigned long va);
 void stlb_migrate_end(struct folio *folio);
 void stlb_map_shared_pages(struct stlb_run *run);
+struct mm_struct *stlb_mm_alloc(void);
+struct file *stlb_file_of(struct mm_struct *mm, unsigned long va,
+			  unsigned long *offset);
+
 /* How many pages there are in the file of stlb_map_shared_table(). */
 #define STLB_SHARED_PAGES	3
 

@@ -1045,8 +1045,13 @@ void stlb_map_shared_pages(struct stlb_run *run)
 		stlb_cpu_read(run, va);
 }
 
-/* An address space in which a program could run. */
-static struct mm_struct *stlb_mm_alloc(void)
+/**
+ * stlb_mm_alloc() - an address space in which a program could run
+ *
+ * Context: may sleep.
+ * Return: the address space, for mmput(), or NULL.
+ */
+struct mm_struct *stlb_mm_alloc(void)
 {
 	struct rlimit rlim_stack = { RLIM_INFINITY, RLIM_INFINITY };
 	struct mm_struct *mm = mm_alloc();
@@ -1056,6 +1061,31 @@ static struct mm_struct *stlb_mm_alloc(void)
 	mm->task_size = TASK_SIZE;
 	arch_pick_mmap_layout(mm, &rlim_stack);
 	return mm;
+}
+
+/**
+ * stlb_file_of() - what file is mapped, and where in it
+ * @mm: the address space
+ * @va: an address in it
+ * @offset: where its offset in the file is written to
+ *
+ * Context: may sleep, takes and releases the mmap_lock.
+ * Return: the file, for fput(), or NULL if none is mapped there.
+ */
+struct file *stlb_file_of(struct mm_struct *mm, unsigned long va,
+			  unsigned long *offset)
+{
+	struct vm_area_struct *vma;
+	struct file *file = NULL;
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, va);
+	if (vma && vma->vm_file) {
+		file = get_file(vma->vm_file);
+		*offset = (vma->vm_pgoff << PAGE_SHIFT) + va - vma->vm_start;
+	}
+	mmap_read_unlock(mm);
+	return file;
 }
 
 /* What a process has mapped of a file, and how that went. */

@@ -30,6 +30,8 @@
  *	while @locked; @seen: the first page has moved by then; @migrated: it has been
  *	unmapped at @to, by @cpu
  * @unlocked: a table was unshared without the lock of the file's mappings
+ * @offset: where in its file the memory is; @mapped: another process has mapped it
+ * @table: the table that was given up; @reused: it was in use again while cached
  */
 struct soft_test {
 	struct stlb_run run;
@@ -53,6 +55,10 @@ struct soft_test {
 	bool seen;
 	bool migrated;
 	bool unlocked;
+	unsigned long offset;
+	bool mapped;
+	unsigned long table;
+	bool reused;
 };
 
 static void soft_test_scenario(struct kunit *test,
@@ -753,6 +759,223 @@ static void collapse_shared_pmd(struct kunit *test)
 }
 
 /*
+ * Another process maps the same memory, and collapses it: the table of the first one is
+ * taken from it without its mmap_lock. The first may be moving the memory meanwhile:
+ *
+ *	first process: mremap()			another: MADV_COLLAPSE
+ *	-----------------------			----------------------
+ *	links the VMA at the new address
+ *						copies the pages to a huge page
+ *						unlinks the table at the old address
+ *	finds no table to move
+ */
+static void soft_other(struct stlb_helper *helper)
+{
+	struct soft_test *t = container_of(helper, struct soft_test, helper);
+	unsigned long start = t->run.start;
+
+	if (t->mapped) {
+		t->ret = stlb_syscall(__NR_madvise, start, PMD_SIZE, MADV_COLLAPSE, 0);
+		return;
+	}
+	t->mapped = true;
+	t->ret = vm_mmap(t->run.file, start, PMD_SIZE, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, t->offset);
+	if (t->ret == start)
+		t->ret = get_user(t->val, (u32 __user *)start);
+}
+
+static void soft_collapse_now(struct stlb_late *late)
+{
+	struct soft_test *t = container_of(late, struct soft_test, late);
+
+	/* It is notified of as well. */
+	if (!xchg(&t->seen, true) && !stlb_helper_call(&t->helper))
+		t->ret = -ETIMEDOUT;
+}
+
+static void soft_nothing_late(struct stlb_late *late)
+{
+}
+
+static void soft_test_collapse_other(struct kunit *test, bool move)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	unsigned long va, to, at = 0;
+	unsigned int i, held = 0;
+	bool stale;
+	u32 val;
+
+	if (!has_transparent_hugepage())
+		kunit_skip(test, "no transparent huge pages on this CPU");
+	stlb_map_shared_pages(run);
+	for (i = 0; i < stlb_triggers(run); i++) {
+		va = stlb_trigger(run, i);
+		stlb_cpu_write(run, va, 0);
+		KUNIT_ASSERT_EQ(test, 0, dev->ops->write(dev, va, 0x44444440 + i));
+		KUNIT_ASSERT_TRUE(test, dev->ops->holds(dev, va));
+	}
+	run->file = stlb_file_of(run->mm, run->start, &t->offset);
+	KUNIT_ASSERT_NOT_NULL(test, run->file);
+	run->other = stlb_mm_alloc();
+	KUNIT_ASSERT_NOT_NULL(test, run->other);
+	t->helper.mm = run->other;
+	t->helper.fn = soft_other;
+	KUNIT_ASSERT_EQ(test, 0, stlb_helper_start(&t->helper));
+	KUNIT_ASSERT_TRUE(test, stlb_helper_call(&t->helper));
+	KUNIT_ASSERT_EQ(test, 0L, t->ret);
+	KUNIT_EXPECT_EQ(test, t->val, 0x44444440);
+	lru_add_drain_all();
+
+	if (move) {
+		t->late.before = soft_collapse_now;
+		KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run,
+							    soft_nothing_late));
+		to = stlb_mremap(run);
+		KUNIT_ASSERT_TRUE(test, t->seen);
+	} else {
+		KUNIT_ASSERT_TRUE(test, stlb_helper_call(&t->helper));
+		to = run->start;
+	}
+	if (t->ret)
+		kunit_skip(test, "MADV_COLLAPSE of such memory: %ld", t->ret);
+
+	stale = dev->ops->stale(dev, to, to + run->size, &at);
+	for (i = 0; i < stlb_triggers(run); i++) {
+		va = stlb_trigger(run, i);
+		held += move && dev->ops->holds(dev, va);
+		va += to - run->start;
+		KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, va), 0x44444440 + i);
+		if (stale)
+			continue;
+		KUNIT_EXPECT_EQ(test, 0, dev->ops->read(dev, va, &val));
+		KUNIT_EXPECT_EQ(test, val, 0x44444440 + i);
+	}
+	stlb_verdict(test, SOFT_SUITE, stale || held,
+		     "0x%lx is %s by an old page, and %u pages by an old address", at,
+		     stale ? "cached" : "not cached", held);
+}
+
+static void collapse_other_pmd(struct kunit *test)
+{
+	soft_test_collapse_other(test, false);
+}
+
+static void collapse_mremap_pmd(struct kunit *test)
+{
+	soft_test_collapse_other(test, true);
+}
+
+/*
+ * MADV_DONTNEED of all that a table maps takes the table away, and another thread fills
+ * the memory again before TLBs are invalidated. The table must not be used again as long
+ * as a TLB may hold what it mapped.
+ */
+static void soft_refill_table(struct stlb_helper *helper)
+{
+	struct soft_test *t = container_of(helper, struct soft_test, helper);
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_leaf leaf;
+
+	t->ret = put_user(0x77777777, (u32 __user *)t->run.start);
+	stlb_walk(helper->mm, t->run.start, &leaf);
+	t->seen = leaf.valid;
+	t->reused = ((unsigned long)leaf.ptep & PAGE_MASK) == t->table &&
+		    dev->ops->holds(dev, t->run.start + PAGE_SIZE);
+}
+
+static void soft_refill_late(struct stlb_late *late)
+{
+	struct soft_test *t = container_of(late, struct soft_test, late);
+
+	if (!stlb_helper_call(&t->helper))
+		t->ret = -ETIMEDOUT;
+}
+
+static void dontneed_refill_table(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	struct stlb_leaf leaf;
+	unsigned long va, at = 0;
+	struct cpumask cpus;
+	bool stale;
+	long ret;
+	u32 val;
+
+	if (!STLB_RECLAIMS_TABLES)
+		kunit_skip(test, "this kernel keeps empty tables");
+	stlb_map_private(run, STLB_PMD, false);
+	for (va = run->start; va < run->start + run->size; va += PAGE_SIZE)
+		stlb_cpu_write(run, va, 0x55555555);
+	for (va = run->start; va < run->start + 4 * PAGE_SIZE; va += PAGE_SIZE)
+		KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, va, &val));
+	stlb_walk(run->mm, run->start, &leaf);
+	KUNIT_ASSERT_EQ(test, leaf.size, PAGE_SIZE);
+	t->table = (unsigned long)leaf.ptep & PAGE_MASK;
+
+	t->helper.mm = run->mm;
+	t->helper.fn = soft_refill_table;
+	KUNIT_ASSERT_EQ(test, 0, stlb_helper_start(&t->helper));
+	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run, soft_refill_late));
+	/* A page that is freed is given out on the same CPU next. */
+	cpumask_copy(&cpus, current->cpus_ptr);
+	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+	set_cpus_allowed_ptr(t->helper.task, cpumask_of(raw_smp_processor_id()));
+	ret = stlb_syscall(__NR_madvise, run->start, run->size, MADV_DONTNEED, 0);
+	set_cpus_allowed_ptr(current, &cpus);
+
+	KUNIT_ASSERT_EQ(test, 0L, ret);
+	KUNIT_ASSERT_TRUE(test, t->late.acted);
+	KUNIT_ASSERT_EQ(test, 0L, t->ret);
+	KUNIT_EXPECT_TRUE(test, t->seen);
+	stale = dev->ops->stale(dev, run->start, run->start + run->size, &at);
+	for (va = run->start; va < run->start + 4 * PAGE_SIZE; va += PAGE_SIZE) {
+		KUNIT_EXPECT_EQ(test, 0, dev->ops->read(dev, va, &val));
+		KUNIT_EXPECT_EQ(test, val, va == run->start ? 0x77777777 : 0);
+	}
+	stlb_verdict(test, SOFT_SUITE, stale || t->reused,
+		     "0x%lx is %s by an old page, and the table was %s", at,
+		     stale ? "cached" : "not cached",
+		     t->reused ? "used again" : "not used again");
+}
+
+/*
+ * Protection keys are enforced by a register of the CPU. The entry of a page says which
+ * key it has, and that it can be written; a device knows no keys, and writes it. This is
+ * how it is, not how it ought to be: see Documentation/mm/secondary_tlb.rst.
+ */
+static void pkey_write_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	long pkey;
+	int ret;
+	u32 val;
+
+	stlb_map_written(run, STLB_PTE, false);
+	pkey = stlb_syscall(__NR_pkey_alloc, 0, PKEY_DISABLE_WRITE, 0, 0);
+	if (pkey < 0)
+		kunit_skip(test, "this CPU, or this kernel, has no permission overlays: %ld",
+			   pkey);
+	ret = dev->ops->read(dev, run->start, &val) ?:
+	      stlb_syscall(__NR_pkey_mprotect, run->start, PAGE_SIZE,
+			   PROT_READ | PROT_WRITE, pkey);
+	if (!ret) {
+		KUNIT_EXPECT_EQ(test, -EFAULT, put_user(1, (u32 __user *)run->start));
+		KUNIT_EXPECT_EQ(test, 0, dev->ops->write(dev, run->start, 0x44444444));
+		KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, run->start), 0x44444444);
+	}
+	stlb_unmap(run);
+	stlb_syscall(__NR_pkey_free, pkey, 0, 0, 0);
+	KUNIT_EXPECT_EQ(test, 0, ret);
+}
+
+/*
  * Two pages with the same contents, for which KSM needs no more than one. The
  * device has written the first.
  */
@@ -1183,6 +1406,10 @@ static struct kunit_case soft_test_cases[] = {
 	KUNIT_CASE(shared_table_dontneed_pmd),
 	KUNIT_CASE(collapse_private_pmd),
 	KUNIT_CASE(collapse_shared_pmd),
+	KUNIT_CASE(collapse_other_pmd),
+	KUNIT_CASE(collapse_mremap_pmd),
+	KUNIT_CASE(dontneed_refill_table),
+	KUNIT_CASE(pkey_write_pte),
 	KUNIT_CASE(mremap_reclaim_pte),
 	KUNIT_CASE(ksm_protect_pte),
 	KUNIT_CASE(ksm_replace_pte),
