@@ -879,11 +879,11 @@ static void soft_refill_table(struct stlb_helper *helper)
 	struct stlb_device *dev = &t->soft.dev;
 	struct stlb_leaf leaf;
 
+	t->held = dev->ops->holds(dev, t->run.start + PAGE_SIZE);
 	t->ret = put_user(0x77777777, (u32 __user *)t->run.start);
 	stlb_walk(helper->mm, t->run.start, &leaf);
 	t->seen = leaf.valid;
-	t->reused = ((unsigned long)leaf.ptep & PAGE_MASK) == t->table &&
-		    dev->ops->holds(dev, t->run.start + PAGE_SIZE);
+	t->reused = t->held && ((unsigned long)leaf.ptep & PAGE_MASK) == t->table;
 }
 
 static void soft_refill_late(struct stlb_late *late)
@@ -938,9 +938,9 @@ static void dontneed_refill_table(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, val, va == run->start ? 0x77777777 : 0);
 	}
 	stlb_verdict(test, SOFT_SUITE, stale || t->reused,
-		     "0x%lx is %s by an old page, and the table was %s", at,
-		     stale ? "cached" : "not cached",
-		     t->reused ? "used again" : "not used again");
+		     "0x%lx is %s by an old page; filled again while old pages were %s, by the %s table",
+		     at, stale ? "cached" : "not cached", t->held ? "cached" : "gone",
+		     t->reused ? "old" : "new");
 }
 
 /*
