@@ -192,8 +192,11 @@ static enum iommu_page_response_code fault_ask(struct fault_test *t, unsigned lo
 	return t->code;
 }
 
-#define fault_expect(_t, _va, _perm, _code)				\
-	KUNIT_EXPECT_EQ((_t)->run.test, fault_ask(_t, _va, _perm), _code)
+static void fault_expect(struct fault_test *t, unsigned long va, u32 perm,
+			 enum iommu_page_response_code code)
+{
+	KUNIT_EXPECT_EQ(t->run.test, fault_ask(t, va, perm), code);
+}
 
 /* Mapped, and never touched, between two pages that can be read. */
 static void fault_map(struct fault_test *t, int prot)
