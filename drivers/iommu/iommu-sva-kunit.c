@@ -104,8 +104,10 @@ static const struct iommu_ops fault_iommu_ops = {
 
 static int fault_bind(struct fault_test *t)
 {
-	struct iommu_sva *handle = iommu_sva_bind_device(t->dev, t->run.mm);
+	struct iommu_sva *handle;
 
+	t->dev_iommu.max_pasids = 0x100;
+	handle = iommu_sva_bind_device(t->dev, t->run.mm);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
 	t->handle = handle;
@@ -449,7 +451,6 @@ static int fault_add_device(struct fault_test *t)
 	mutex_init(&t->dev_iommu.lock);
 	t->iommu.ops = &fault_iommu_ops;
 	t->dev_iommu.iommu_dev = &t->iommu;
-	t->dev_iommu.max_pasids = 0x100;
 	t->dev->iommu = &t->dev_iommu;
 	t->queue = iopf_queue_alloc("stlb");
 	if (!t->queue)
