@@ -59,7 +59,8 @@ static void fault_page_response(struct device *dev, struct iopf_fault *evt,
 	fault_answer(dev, msg);
 }
 
-static int fault_set_dev_pasid(STLB_SET_DEV_PASID_ARGS)
+static int fault_set_dev_pasid(struct iommu_domain *domain, struct device *dev,
+			       ioasid_t pasid, struct iommu_domain *old)
 {
 	return 0;
 }

@@ -172,19 +172,14 @@ static inline int stlb_attach_again(struct iommu_domain *domain,
 
 /*
  * 6.12: a process that is bound is a domain, which answers the faults of its devices.
- * (6.1 finds the process by its PASID.) By 7.3 a PASID is given to a domain, or taken
- * from it, by one operation.
+ * (6.1 finds the process by its PASID.) By 7.3 a PASID is taken from a domain by giving
+ * it to another. It is an initializer, to be followed by nothing.
  */
 #define STLB_SVA_DOMAINS	(!STLB_BEFORE(6, 12))
 
 #if STLB_BEFORE(7, 3)
-#define STLB_SET_DEV_PASID_ARGS					\
-	struct iommu_domain *domain, struct device *dev, ioasid_t pasid
 #define STLB_INIT_REMOVE_DEV_PASID(_fn)	.remove_dev_pasid = (_fn),
 #else
-#define STLB_SET_DEV_PASID_ARGS					\
-	struct iommu_domain *domain, struct device *dev, ioasid_t pasid, \
-	struct iommu_domain *old
 #define STLB_INIT_REMOVE_DEV_PASID(...)
 #endif
 
