@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How the kernel answers a device that asks for a page of a process: a fault is reported
- * as an IOMMU driver does it, and takes the kernel's own way from there. The IOMMU and its
- * device are not there but for what the core needs to know of them; what the driver would
- * be called for is the answer.
+ * The answer of the kernel to a device that asks for a page of a process. A case reports
+ * a fault as an IOMMU driver does; the fault queue, its worker and the handler are the
+ * kernel's. The IOMMU and its device consist of what the core needs to know of them, and
+ * record the answer.
  */
 #include <kunit/test.h>
 #include <linux/device.h>
@@ -276,7 +276,7 @@ static void write_only_pte(struct kunit *test)
 		     code ? "refused" : "answered", again ? "refused" : "answered");
 }
 
-/* Whether the kernel has complained since the last call about a fault that cannot wait. */
+/* Whether the kernel has logged since the last call that a fault cannot wait. */
 static bool fault_complained(struct fault_test *t)
 {
 	static const char complaint[] = "FAULT_FLAG_ALLOW_RETRY missing";
@@ -292,10 +292,10 @@ static bool fault_complained(struct fault_test *t)
 }
 
 /*
- * What the device asks for is up to a userfaultfd handler. Nothing that answers faults of
- * devices may wait for it: others wait in turn, up to unbind, and nobody can kill the
- * worker. The device is refused, and the kernel has nothing to complain about. When the
- * handler has done what it is for, the same question is answered with success.
+ * A userfaultfd handler would have to provide the page, or to unprotect it. The worker
+ * that answers faults must not wait for the handler: unbind waits for the worker, and no
+ * signal reaches it. The device is refused, and the kernel logs nothing. When the handler
+ * has done its work, the same request is answered with success.
  */
 static void fault_test_uffd(struct kunit *test, u32 perm,
 			    long (*resolve)(struct fault_test *t))

@@ -172,8 +172,8 @@ static inline int stlb_attach_again(struct iommu_domain *domain,
 
 /*
  * 6.12: a process that is bound is a domain, which answers the faults of its devices.
- * (6.1 finds the process by its PASID.) By 7.3 a PASID is taken from a domain by giving
- * it to another. It is an initializer, to be followed by nothing.
+ * (6.1 finds the process by its PASID.) By 7.3 the core detaches a PASID by attaching the
+ * blocked domain. It is an initializer, to be followed by nothing.
  */
 #define STLB_SVA_DOMAINS	(!STLB_BEFORE(6, 12))
 

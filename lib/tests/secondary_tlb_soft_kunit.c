@@ -31,7 +31,8 @@
  *	unmapped at @to, by @cpu
  * @unlocked: a table was unshared without the lock of the file's mappings
  * @offset: where in its file the memory is; @mapped: another process has mapped it
- * @table: the table that was given up; @reused: it was in use again while cached
+ * @table: the table that MADV_DONTNEED unlinks; @reused: it was linked again while the
+ *	device held an old page
  */
 struct soft_test {
 	struct stlb_run run;
@@ -585,11 +586,10 @@ static void mremap_migrating_cont_pte(struct kunit *test)
 }
 
 /*
- * Two processes share a table of PMDs, of a hugetlb file. Whatever changes the mapping of
- * one of them alone gives up the table, with all that a TLB may have cached of it: the
- * other process may free the table from then on. The device loads again what it has lost
- * as long as it finds it, so an invalidation that comes before the table is unlinked is
- * none.
+ * Two processes share a table of PMDs, of a hugetlb file. A change to the mapping of one of
+ * them unlinks the table there, and the other process may free it from then on. So all that
+ * a TLB may have cached of the table must be invalidated. The device loads again what an
+ * invalidation has removed, as long as the table is linked: one that comes too early shows.
  */
 static void soft_watch_lock(struct stlb_late *late)
 {
@@ -609,7 +609,7 @@ static unsigned int soft_held_of_shared(struct soft_test *t)
 	return held;
 }
 
-/* The locks that keep the other process from freeing the table are gone. */
+/* No lock keeps the other process from freeing the table any more. */
 static void soft_look_at_shared(struct stlb_late *late)
 {
 	struct soft_test *t = container_of(late, struct soft_test, late);
@@ -759,8 +759,9 @@ static void collapse_shared_pmd(struct kunit *test)
 }
 
 /*
- * Another process maps the same memory, and collapses it: the table of the first one is
- * taken from it without its mmap_lock. The first may be moving the memory meanwhile:
+ * Another process maps the same memory, and collapses it. retract_page_tables() unlinks
+ * the table of the first process without that process' mmap_lock. The first process may be
+ * moving the memory meanwhile:
  *
  *	first process: mremap()			another: MADV_COLLAPSE
  *	-----------------------			----------------------
@@ -789,7 +790,7 @@ static void soft_collapse_now(struct stlb_late *late)
 {
 	struct soft_test *t = container_of(late, struct soft_test, late);
 
-	/* It is notified of as well. */
+	/* The collapse notifies as well. */
 	if (!xchg(&t->seen, true) && !stlb_helper_call(&t->helper))
 		t->ret = -ETIMEDOUT;
 }
@@ -869,9 +870,9 @@ static void collapse_mremap_pmd(struct kunit *test)
 }
 
 /*
- * MADV_DONTNEED of all that a table maps takes the table away, and another thread fills
- * the memory again before TLBs are invalidated. The table must not be used again as long
- * as a TLB may hold what it mapped.
+ * MADV_DONTNEED of all that a table maps unlinks the table, and another thread fills the
+ * memory again before TLBs are invalidated. The table must not be linked again as long as
+ * a TLB may hold what it mapped.
  */
 static void soft_refill_table(struct stlb_helper *helper)
 {
@@ -921,7 +922,7 @@ static void dontneed_refill_table(struct kunit *test)
 	t->helper.fn = soft_refill_table;
 	KUNIT_ASSERT_EQ(test, 0, stlb_helper_start(&t->helper));
 	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run, soft_refill_late));
-	/* A page that is freed is given out on the same CPU next. */
+	/* The page allocator of a CPU returns first what was freed there last. */
 	cpumask_copy(&cpus, current->cpus_ptr);
 	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
 	set_cpus_allowed_ptr(t->helper.task, cpumask_of(raw_smp_processor_id()));
