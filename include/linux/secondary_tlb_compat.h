@@ -177,6 +177,19 @@ static inline int stlb_attach_again(struct iommu_domain *domain,
 #define STLB_SVA_FEATURES	STLB_BEFORE(7, 3)
 
 /*
+ * 6.12: a process that is bound is a domain, which answers the faults of its devices.
+ * (6.1 finds the process by its PASID.) By 7.3 the core detaches a PASID by attaching the
+ * blocked domain. It is an initializer, to be followed by nothing.
+ */
+#define STLB_SVA_DOMAINS	(!STLB_BEFORE(6, 12))
+
+#if STLB_BEFORE(7, 3)
+#define STLB_INIT_REMOVE_DEV_PASID(_fn)	.remove_dev_pasid = (_fn),
+#else
+#define STLB_INIT_REMOVE_DEV_PASID(...)
+#endif
+
+/*
  * By 7.3: the kernel as it is tells the SMMU of all of a block, but not that it is
  * one. Before, it told of one page, or of everything.
  */

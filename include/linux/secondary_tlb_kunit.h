@@ -111,6 +111,7 @@ extern const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS];
  * @moved: called when mremap() has moved what stlb_map_immovable() has mapped,
  *	before it moves it back; mmap_lock held for writing
  * @task: the test's thread
+ * @other: another process, see stlb_map_shared_table()
  * @exited: the address space has gone the way of a process that exits
  * @recycled: index in its file, or in its VMA, that a page had before it becomes a
  *	page table of a child; see __stlb_fork()
@@ -127,6 +128,7 @@ struct stlb_run {
 	const struct vm_operations_struct *vm_ops;
 	void (*moved)(struct stlb_run *run, unsigned long to);
 	struct task_struct *task;
+	struct mm_struct *other;
 	bool exited;
 	pgoff_t recycled;
 };
@@ -158,8 +160,17 @@ unsigned long stlb_room_across(struct stlb_run *run, bool second);
 struct folio *stlb_migrate_begin(struct mm_struct *mm, unsigned long va);
 void stlb_migrate_end(struct folio *folio);
 void stlb_map_shared_pages(struct stlb_run *run);
+struct mm_struct *stlb_mm_alloc(void);
+struct file *stlb_file_of(struct mm_struct *mm, unsigned long va,
+			  unsigned long *offset);
+
+/* How many pages there are in the file of stlb_map_shared_table(). */
+#define STLB_SHARED_PAGES	3
+
 void stlb_map_shared_table(struct stlb_run *run);
+unsigned long stlb_shared_page(const struct stlb_run *run, unsigned int i);
 bool stlb_table_is_shared(const struct stlb_run *run);
+bool stlb_other_has_all(const struct stlb_run *run);
 void stlb_spare_huge(struct stlb_run *run);
 void stlb_make_dirty(struct stlb_run *run, unsigned long va);
 void stlb_make_old(struct stlb_run *run);
@@ -188,6 +199,22 @@ unsigned long stlb_mremap_merged(struct stlb_run *run);
 struct folio *stlb_reclaim(struct stlb_run *run);
 long stlb_clear_refs(struct mm_struct *mm, char what);
 int stlb_sysfs_write(const char *path, const char *what);
+
+/**
+ * struct stlb_uffd - a userfaultfd
+ * @fd: the file, or a negative number
+ * @scratch: two pages: the first for arguments, the second for the caller
+ */
+struct stlb_uffd {
+	int fd;
+	unsigned long scratch;
+};
+
+void stlb_uffd_register(struct stlb_run *run, struct stlb_uffd *uffd,
+			unsigned long start, unsigned long size, u64 mode,
+			u64 features);
+long stlb_uffd_ioctl(struct stlb_uffd *uffd, unsigned int cmd, void *arg);
+void stlb_uffd_close(struct stlb_run *run, struct stlb_uffd *uffd);
 
 /**
  * struct stlb_storm - a thread that upgrades a page of shared memory, again and

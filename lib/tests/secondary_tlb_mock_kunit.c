@@ -1273,68 +1273,42 @@ static void dontneed_table(struct kunit *test)
 }
 
 /*
- * Two mappings of a hugetlb file share their table of PMDs. A change to a part of one
- * unlinks the table from it, as the other one must not see the change. A TLB may hold
- * anything of all that the table maps, and where the table is; it is invalidated when
+ * Two processes share a table of PMDs, of a hugetlb file. A change to a part of it in one
+ * of them unlinks the table there, as the other one must not see the change. A TLB may
+ * hold anything of all that the table maps, and where the table is; it is invalidated when
  * the table is not linked there any more, and before the change is over, as the other
- * user may free it from then on.
+ * process may free it from then on.
  */
-static void mock_test_unshare(struct kunit *test, int nr, unsigned long offset,
+static void mock_test_unshare(struct kunit *test, int nr, unsigned int page,
 			      unsigned long arg)
 {
 	struct mock_test *t = test->priv;
-	struct stlb_leaf first, second;
 	struct stlb_run *run = &t->run;
 	const struct stlb_call *call;
-	unsigned long va, end;
+	struct stlb_leaf leaf;
 	unsigned int i, calls;
 	bool unlinked = false;
 	long ret;
 
-	if (!IS_ENABLED(CONFIG_ARM64_4K_PAGES) ||
-	    !IS_ENABLED(CONFIG_ARCH_WANT_HUGE_PMD_SHARE))
-		kunit_skip(test, "tables of PMDs are not shared, or are very large");
-	if (!size_to_hstate(PMD_SIZE) || !size_to_hstate(PMD_SIZE)->free_huge_pages)
-		kunit_skip(test, "boot with hugepagesz=2M hugepages=2");
-
-	run->window_size = 3 * PUD_SIZE;
-	run->window = vm_mmap(NULL, 0, run->window_size, PROT_NONE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, 0);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(run->window));
-	run->start = ALIGN(run->window, PUD_SIZE);
-	run->size = PMD_SIZE;
-	run->file = hugetlb_file_setup("stlb", PUD_SIZE, STLB_NORESERVE,
-				       HUGETLB_ANONHUGE_INODE, PMD_SHIFT);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(run->file));
-	end = run->start + PUD_SIZE;
-	for (va = run->start; va <= end; va += PUD_SIZE) {
-		KUNIT_ASSERT_EQ(test, va,
-				vm_mmap(run->file, va, PUD_SIZE,
-					PROT_READ | PROT_WRITE,
-					MAP_SHARED | MAP_FIXED | MAP_NORESERVE, 0));
-		stlb_cpu_write(run, va, 1);
-	}
-	stlb_walk(run->mm, run->start, &first);
-	stlb_walk(run->mm, end, &second);
-	KUNIT_ASSERT_EQ(test, first.size, PMD_SIZE);
-	KUNIT_ASSERT_PTR_EQ_MSG(test, first.ptep, second.ptep, "the table is not shared");
+	stlb_map_shared_table(run);
+	stlb_walk(run->mm, run->start, &leaf);
 
 	mock_arm(t, STLB_PMD);
 	/* 6.1 unshares tables of a VMA that it splits without the lock, and warns. */
 	lockdep_off();
-	ret = stlb_syscall(nr, run->start + offset, PMD_SIZE, arg, 0);
+	ret = stlb_syscall(nr, stlb_shared_page(run, page), PMD_SIZE, arg, 0);
 	lockdep_on();
 	KUNIT_ASSERT_EQ(test, 0L, ret);
 	calls = t->mock.nr[STLB_CB_RANGE];
 	KUNIT_ASSERT_LE(test, calls, ARRAY_SIZE(t->mock.calls));
 	for (i = 0; i < calls; i++) {
 		call = &t->mock.calls[i];
-		unlinked |= call->ptep != first.ptep &&
+		unlinked |= call->ptep != leaf.ptep &&
 			    (mock_call_is_whole(call) ||
-			     (call->start <= run->start && call->end >= end));
+			     (call->start <= run->start &&
+			      call->end >= run->start + PUD_SIZE));
 	}
-	stlb_walk(run->mm, end, &second);
-	KUNIT_EXPECT_TRUE(test, second.valid && second.writable);
+	KUNIT_EXPECT_TRUE(test, stlb_other_has_all(run));
 	stlb_verdict(test, MOCK_SUITE, !unlinked, "%u calls, %s of all that the table maps",
 		     calls, unlinked ? "one" : "none");
 }
@@ -1346,7 +1320,7 @@ static void unshare_mprotect_pmd(struct kunit *test)
 
 static void unshare_munmap_pmd(struct kunit *test)
 {
-	mock_test_unshare(test, __NR_munmap, PUD_SIZE / 2, 0);
+	mock_test_unshare(test, __NR_munmap, 1, 0);
 }
 
 static void unshare_dontneed_pmd(struct kunit *test)

@@ -27,6 +27,7 @@
 #include <linux/swap.h>
 #include <linux/syscalls.h>
 #include <linux/uaccess.h>
+#include <linux/userfaultfd.h>
 
 #include <asm/syscall.h>
 
@@ -334,7 +335,8 @@ static int stlb_fault(struct mm_struct *mm, unsigned long va, bool write,
 
 	mmap_read_lock(mm);
 	vma = vma_lookup(mm, va);
-	if (vma && (vma->vm_flags & (write ? VM_WRITE : VM_READ)))
+	/* What can be written can be read. */
+	if (vma && (vma->vm_flags & (write ? VM_WRITE : VM_READ | VM_WRITE)))
 		fault = handle_mm_fault(vma, va, flags, NULL);
 	mmap_read_unlock(mm);
 
@@ -732,6 +734,81 @@ int stlb_sysfs_write(const char *path, const char *what)
 	return ret;
 }
 
+/**
+ * stlb_uffd_ioctl() - ask a userfaultfd for something
+ * @uffd: the userfaultfd
+ * @cmd: UFFDIO_xxx
+ * @arg: its argument
+ *
+ * Context: may sleep; the test's thread, or one that has its mm.
+ * Return: what ioctl() returns.
+ */
+long stlb_uffd_ioctl(struct stlb_uffd *uffd, unsigned int cmd, void *arg)
+{
+	void __user *there = (void __user *)uffd->scratch;
+
+	if (copy_to_user(there, arg, _IOC_SIZE(cmd)))
+		return -EFAULT;
+	return stlb_syscall(__NR_ioctl, uffd->fd, cmd, uffd->scratch, 0);
+}
+
+/**
+ * stlb_uffd_register() - open a userfaultfd, and register memory with it
+ * @run: the run
+ * @uffd: the userfaultfd, which is not open
+ * @start: first byte
+ * @size: bytes
+ * @mode: UFFDIO_REGISTER_MODE_xxx
+ * @features: UFFD_FEATURE_xxx that must be asked for
+ *
+ * Skips the case if this kernel has no userfaultfd.
+ *
+ * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
+ * on ends.
+ */
+void stlb_uffd_register(struct stlb_run *run, struct stlb_uffd *uffd,
+			unsigned long start, unsigned long size, u64 mode,
+			u64 features)
+{
+	struct uffdio_register reg = {
+		.range	= { start, size },
+		.mode	= mode,
+	};
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+	struct kunit *test = run->test;
+
+	if (!IS_ENABLED(CONFIG_USERFAULTFD))
+		kunit_skip(test, "needs CONFIG_USERFAULTFD");
+	if ((mode & UFFDIO_REGISTER_MODE_WP) &&
+	    !IS_ENABLED(CONFIG_HAVE_ARCH_USERFAULTFD_WP))
+		kunit_skip(test, "this kernel has no write-protection by userfaultfd");
+	uffd->fd = stlb_syscall(__NR_userfaultfd, 0, 0, 0, 0);
+	KUNIT_ASSERT_GE(test, uffd->fd, 0);
+	uffd->scratch = vm_mmap(NULL, 0, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(uffd->scratch));
+	KUNIT_ASSERT_EQ(test, 0L, stlb_uffd_ioctl(uffd, UFFDIO_API, &api));
+	KUNIT_ASSERT_EQ(test, 0L, stlb_uffd_ioctl(uffd, UFFDIO_REGISTER, &reg));
+}
+
+/**
+ * stlb_uffd_close() - the opposite of stlb_uffd_register()
+ * @run: the run
+ * @uffd: the userfaultfd
+ *
+ * Context: may sleep.
+ */
+void stlb_uffd_close(struct stlb_run *run, struct stlb_uffd *uffd)
+{
+	if (uffd->fd >= 0)
+		stlb_syscall(__NR_close, uffd->fd, 0, 0, 0);
+	uffd->fd = -1;
+	/* Else it is gone with the thread that had the address space. */
+	if (uffd->scratch && current->mm == run->mm)
+		vm_munmap(uffd->scratch, 2 * PAGE_SIZE);
+	uffd->scratch = 0;
+}
+
 /*
  * Find room for a translation of @size bytes and put readable pages around it.
  * What the scenario maps goes over them with MAP_FIXED.
@@ -987,25 +1064,87 @@ void stlb_map_shared_pages(struct stlb_run *run)
 		stlb_cpu_read(run, va);
 }
 
-static struct file *stlb_file_of(struct mm_struct *mm, unsigned long va)
+/**
+ * stlb_mm_alloc() - an address space in which a program could run
+ *
+ * Context: may sleep.
+ * Return: the address space, for mmput(), or NULL.
+ */
+struct mm_struct *stlb_mm_alloc(void)
+{
+	struct rlimit rlim_stack = { RLIM_INFINITY, RLIM_INFINITY };
+	struct mm_struct *mm = mm_alloc();
+
+	if (!mm)
+		return NULL;
+	mm->task_size = TASK_SIZE;
+	arch_pick_mmap_layout(mm, &rlim_stack);
+	return mm;
+}
+
+/**
+ * stlb_file_of() - what file is mapped, and where in it
+ * @mm: the address space
+ * @va: an address in it
+ * @offset: where its offset in the file is written to
+ *
+ * Context: may sleep, takes and releases the mmap_lock.
+ * Return: the file, for fput(), or NULL if none is mapped there.
+ */
+struct file *stlb_file_of(struct mm_struct *mm, unsigned long va,
+			  unsigned long *offset)
 {
 	struct vm_area_struct *vma;
 	struct file *file = NULL;
 
 	mmap_read_lock(mm);
 	vma = vma_lookup(mm, va);
-	if (vma && vma->vm_file)
+	if (vma && vma->vm_file) {
 		file = get_file(vma->vm_file);
+		*offset = (vma->vm_pgoff << PAGE_SHIFT) + va - vma->vm_start;
+	}
 	mmap_read_unlock(mm);
 	return file;
 }
 
+/* What a process has mapped of a file, and how that went. */
+struct stlb_sharer {
+	struct stlb_helper helper;
+	struct stlb_run *run;
+	long ret;
+};
+
+static long stlb_touch_shared(const struct stlb_run *run)
+{
+	unsigned long start = run->start;
+	unsigned int i;
+	long ret;
+
+	ret = vm_mmap(run->file, start, PUD_SIZE, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_NORESERVE | MAP_FIXED, 0);
+	if (ret != start)
+		return ret < 0 ? ret : -EFAULT;
+	for (i = 0; i < STLB_SHARED_PAGES; i++)
+		if (put_user(i, (u32 __user *)stlb_shared_page(run, i)))
+			return -EFAULT;
+	return 0;
+}
+
+static void stlb_share(struct stlb_helper *helper)
+{
+	struct stlb_sharer *sharer = container_of(helper, struct stlb_sharer, helper);
+
+	sharer->ret = stlb_touch_shared(sharer->run);
+}
+
 /**
- * stlb_map_shared_table() - map a hugetlb file twice, by the same table of PMDs
- * @run: the run; &stlb_run.start is the second mapping
+ * stlb_map_shared_table() - map a hugetlb file in two processes, by the same table of PMDs
+ * @run: the run; &stlb_run.other becomes the second process
  *
- * The file has room for as many blocks as a table has, and two pages. Both are mapped
- * by either mapping. Skips the case if this kernel does not share the table.
+ * The file has room for as many blocks as a table has, and pages at the start, in the
+ * middle and at the end, see stlb_shared_page(). Both processes have written all of them,
+ * the second one first: the table is its own. Skips the case if this kernel does not
+ * share the table.
  *
  * Context: may sleep; the test's thread, which has @run->mm. A case that cannot go
  * on ends.
@@ -1013,56 +1152,92 @@ static struct file *stlb_file_of(struct mm_struct *mm, unsigned long va)
 void stlb_map_shared_table(struct stlb_run *run)
 {
 	struct hstate *h = size_to_hstate(PMD_SIZE);
-	unsigned long first, i;
-	long ret;
+	struct stlb_sharer sharer = { .run = run, .ret = -ETIMEDOUT };
+	struct stlb_helper *helper = &sharer.helper;
+	bool done;
 
 	if (!IS_ENABLED(CONFIG_ARM64_4K_PAGES) ||
 	    !IS_ENABLED(CONFIG_ARCH_WANT_HUGE_PMD_SHARE))
 		kunit_skip(run->test, "tables of PMDs are not shared, or are very large");
-	if (!h || !stlb_hugetlb_page_free(h) || h->free_huge_pages < 2)
+	if (!h || !stlb_hugetlb_page_free(h) || h->free_huge_pages < STLB_SHARED_PAGES)
 		kunit_skip(run->test, "boot with hugepagesz=%luK hugepages=4",
 			   PMD_SIZE / SZ_1K);
 
-	run->window_size = 4 * PUD_SIZE;
+	run->window_size = 2 * PUD_SIZE;
 	run->window = vm_mmap(NULL, 0, run->window_size, PROT_NONE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, 0);
 	KUNIT_ASSERT_FALSE(run->test, IS_ERR_VALUE(run->window));
-	first = ALIGN(run->window, PUD_SIZE);
-	run->start = first + PUD_SIZE;
+	run->start = ALIGN(run->window, PUD_SIZE);
 	run->size = PUD_SIZE;
-	ret = stlb_syscall(__NR_mmap, first, PUD_SIZE, PROT_READ | PROT_WRITE,
-			   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED |
-			   MAP_HUGETLB | (PMD_SHIFT << MAP_HUGE_SHIFT));
-	KUNIT_ASSERT_EQ(run->test, (long)first, ret);
-	run->file = stlb_file_of(run->mm, first);
-	KUNIT_ASSERT_NOT_NULL(run->test, run->file);
-	KUNIT_ASSERT_EQ(run->test, run->start,
-			vm_mmap(run->file, run->start, PUD_SIZE,
-				PROT_READ | PROT_WRITE,
-				MAP_SHARED | MAP_NORESERVE | MAP_FIXED, 0));
-	for (i = 0; i < 2; i++) {
-		stlb_cpu_write(run, first + i * PMD_SIZE, i);
-		stlb_cpu_write(run, run->start + i * PMD_SIZE, i);
-	}
+	run->file = hugetlb_file_setup("stlb", PUD_SIZE, STLB_NORESERVE,
+				       HUGETLB_ANONHUGE_INODE, PMD_SHIFT);
+	KUNIT_ASSERT_FALSE(run->test, IS_ERR(run->file));
+	run->other = stlb_mm_alloc();
+	KUNIT_ASSERT_NOT_NULL(run->test, run->other);
+
+	helper->mm = run->other;
+	helper->fn = stlb_share;
+	KUNIT_ASSERT_EQ(run->test, 0, stlb_helper_start(helper));
+	done = stlb_helper_call(helper);
+	stlb_helper_stop(helper);
+	KUNIT_ASSERT_TRUE(run->test, done);
+	KUNIT_ASSERT_EQ(run->test, 0L, sharer.ret);
+	KUNIT_ASSERT_EQ(run->test, 0L, stlb_touch_shared(run));
 	if (!stlb_table_is_shared(run))
 		kunit_skip(run->test, "this kernel does not share tables of hugetlb entries");
 }
 
 /**
- * stlb_table_is_shared() - whether what stlb_map_shared_table() has mapped shares the
- *	table of PMDs
+ * stlb_shared_page() - a page of what stlb_map_shared_table() has mapped
+ * @run: the run
+ * @i: which, less than STLB_SHARED_PAGES
+ *
+ * Context: any.
+ * Return: its address: the first, that in the middle, or the last.
+ */
+unsigned long stlb_shared_page(const struct stlb_run *run, unsigned int i)
+{
+	unsigned long offset = i * (PUD_SIZE / (STLB_SHARED_PAGES - 1));
+
+	return run->start + min(offset, PUD_SIZE - PMD_SIZE);
+}
+
+/**
+ * stlb_table_is_shared() - whether the two processes of stlb_map_shared_table() share
+ *	the table of PMDs
  * @run: the run
  *
  * Context: no other thread maps or unmaps anything.
- * Return: true if the entries of both mappings are the same.
+ * Return: true if the entries of both are the same.
  */
 bool stlb_table_is_shared(const struct stlb_run *run)
 {
 	struct stlb_leaf first, second;
 
-	stlb_walk(run->mm, run->start - PUD_SIZE, &first);
-	stlb_walk(run->mm, run->start, &second);
+	stlb_walk(run->mm, run->start, &first);
+	stlb_walk(run->other, run->start, &second);
 	return first.valid && first.ptep == second.ptep;
+}
+
+/**
+ * stlb_other_has_all() - whether the second process of stlb_map_shared_table() has lost
+ *	nothing
+ * @run: the run
+ *
+ * Context: no other thread maps or unmaps anything.
+ * Return: true if it has all of its pages, and may write them.
+ */
+bool stlb_other_has_all(const struct stlb_run *run)
+{
+	struct stlb_leaf leaf;
+	unsigned int i;
+
+	for (i = 0; i < STLB_SHARED_PAGES; i++) {
+		stlb_walk(run->other, stlb_shared_page(run, i), &leaf);
+		if (!leaf.valid || !leaf.writable || leaf.size != PMD_SIZE)
+			return false;
+	}
+	return true;
 }
 
 /* Every page that can trigger an upgrade, and the neighbours of a single one. */
@@ -1794,15 +1969,11 @@ const struct stlb_scenario stlb_scenarios[STLB_NR_SCENARIOS] = {
  */
 void stlb_run_init(struct stlb_run *run, struct kunit *test)
 {
-	struct rlimit rlim_stack = { RLIM_INFINITY, RLIM_INFINITY };
-
 	*run = (struct stlb_run){ .test = test };
-	run->mm = mm_alloc();
+	run->mm = stlb_mm_alloc();
 	KUNIT_ASSERT_NOT_NULL(test, run->mm);
 	mmgrab(run->mm);
 	run->task = get_task_struct(current);
-	run->mm->task_size = TASK_SIZE;
-	arch_pick_mmap_layout(run->mm, &rlim_stack);
 	kthread_use_mm(run->mm);
 }
 
@@ -1963,6 +2134,9 @@ void stlb_unmap(struct stlb_run *run)
 	if (run->window)
 		vm_munmap(run->window, run->window_size);
 	run->window = 0;
+	if (run->other)
+		mmput(run->other);
+	run->other = NULL;
 	if (!IS_ERR_OR_NULL(run->file))
 		fput(run->file);
 	run->file = NULL;

@@ -30,6 +30,9 @@
  *	while @locked; @seen: the first page has moved by then; @migrated: it has been
  *	unmapped at @to, by @cpu
  * @unlocked: a table was unshared without the lock of the file's mappings
+ * @offset: where in its file the memory is; @mapped: another process has mapped it
+ * @table: the table that MADV_DONTNEED unlinks; @reused: it was linked again while the
+ *	device held an old page
  */
 struct soft_test {
 	struct stlb_run run;
@@ -41,8 +44,7 @@ struct soft_test {
 	unsigned int stops;
 	struct completion here;
 	struct completion go_on;
-	int fd;
-	unsigned long scratch;
+	struct stlb_uffd uffd;
 	struct folio *folio;
 	long ret;
 	u32 val;
@@ -54,6 +56,10 @@ struct soft_test {
 	bool seen;
 	bool migrated;
 	bool unlocked;
+	unsigned long offset;
+	bool mapped;
+	unsigned long table;
+	bool reused;
 };
 
 static void soft_test_scenario(struct kunit *test,
@@ -639,9 +645,10 @@ static void mremap_migrating_cont_pte(struct kunit *test)
 }
 
 /*
- * Two mappings of a hugetlb file share a table of PMDs. Whatever changes one of them
- * alone gives up the table, with all that a TLB may have cached of it: the other may
- * free the table from then on.
+ * Two processes share a table of PMDs, of a hugetlb file. A change to the mapping of one of
+ * them unlinks the table there, and the other process may free it from then on. So all that
+ * a TLB may have cached of the table must be invalidated. The device loads again what an
+ * invalidation has removed, as long as the table is linked: one that comes too early shows.
  */
 static void soft_watch_lock(struct stlb_late *late)
 {
@@ -651,8 +658,29 @@ static void soft_watch_lock(struct stlb_late *late)
 		t->unlocked = true;
 }
 
-static void soft_nothing_late(struct stlb_late *late)
+static unsigned int soft_held_of_shared(struct soft_test *t)
 {
+	struct stlb_device *dev = &t->soft.dev;
+	unsigned int i, held = 0;
+
+	for (i = 0; i < STLB_SHARED_PAGES; i++)
+		held += dev->ops->holds(dev, stlb_shared_page(&t->run, i));
+	return held;
+}
+
+/*
+ * With the lock of the file's mappings the other process cannot free the table. 6.1 ends
+ * the change inside of it, and invalidates before it is released.
+ */
+static void soft_look_at_shared(struct stlb_late *late)
+{
+	struct soft_test *t = container_of(late, struct soft_test, late);
+
+	t->seen = true;
+	if (rwsem_is_locked(&t->run.file->f_mapping->i_mmap_rwsem))
+		late->acted = false;	/* until the next one */
+	else
+		t->held = soft_held_of_shared(t);
 }
 
 static void soft_share_table(struct kunit *test)
@@ -664,25 +692,27 @@ static void soft_share_table(struct kunit *test)
 	u32 val;
 
 	stlb_map_shared_table(run);
-	for (i = 0; i < 2; i++) {
-		KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, run->start + i * PMD_SIZE,
-							&val));
-		KUNIT_ASSERT_TRUE(test, dev->ops->holds(dev, run->start + i * PMD_SIZE));
+	t->soft.eager = true;
+	for (i = 0; i < STLB_SHARED_PAGES; i++) {
+		KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, stlb_shared_page(run, i), &val));
+		KUNIT_EXPECT_EQ(test, val, i);
 	}
+	KUNIT_ASSERT_EQ(test, soft_held_of_shared(t), STLB_SHARED_PAGES);
+	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run, soft_look_at_shared));
 }
 
 static void soft_expect_unshared(struct kunit *test, const char *wrong)
 {
 	struct soft_test *t = test->priv;
-	struct stlb_device *dev = &t->soft.dev;
 	struct stlb_run *run = &t->run;
-	unsigned int i, held = 0;
+	unsigned int held = soft_held_of_shared(t);
 
+	KUNIT_ASSERT_TRUE_MSG(test, t->seen, "nothing was unshared");
 	KUNIT_EXPECT_FALSE_MSG(test, stlb_table_is_shared(run), "the table is shared still");
-	for (i = 0; i < 2; i++)
-		held += dev->ops->holds(dev, run->start + i * PMD_SIZE);
-	stlb_verdict_word(test, SOFT_SUITE, held ? "stale" : wrong,
-			  "%u of 2 pages cached by the table that was given up%s", held,
+	KUNIT_EXPECT_TRUE_MSG(test, stlb_other_has_all(run), "the other process lost a page");
+	stlb_verdict_word(test, SOFT_SUITE, held || t->held ? "stale" : wrong,
+			  "%u of %u pages cached by the table that was given up%s%s", held,
+			  STLB_SHARED_PAGES, t->held ? ", and some without a lock" : "",
 			  wrong ? ", which was done without a lock" : "");
 }
 
@@ -693,16 +723,14 @@ static void shared_table_split_pmd(struct kunit *test)
 	struct stlb_run *run = &t->run;
 	long ret;
 
-	soft_share_table(test);
 	t->late.before = soft_watch_lock;
-	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run, soft_nothing_late));
+	soft_share_table(test);
 	/* The kernel asserts it as well, and would end a run of the suites by that. */
 	lockdep_off();
-	ret = stlb_syscall(__NR_madvise, run->start + PMD_SIZE, PMD_SIZE,
+	ret = stlb_syscall(__NR_madvise, stlb_shared_page(run, 1), PMD_SIZE,
 			   MADV_DONTFORK, 0);
 	lockdep_on();
 	KUNIT_ASSERT_EQ(test, 0L, ret);
-	KUNIT_ASSERT_TRUE_MSG(test, t->late.acted, "nothing was unshared");
 	soft_expect_unshared(test, t->unlocked ? "freed" : NULL);
 }
 
@@ -715,7 +743,7 @@ static void soft_change_shared(struct kunit *test, int nr, unsigned long arg)
 	soft_share_table(test);
 	/* It may split the VMA, see above. */
 	lockdep_off();
-	ret = stlb_syscall(nr, run->start + PMD_SIZE, PMD_SIZE, arg, 0);
+	ret = stlb_syscall(nr, stlb_shared_page(run, 1), PMD_SIZE, arg, 0);
 	lockdep_on();
 	KUNIT_ASSERT_EQ(test, 0L, ret);
 	soft_expect_unshared(test, NULL);
@@ -794,6 +822,225 @@ static void collapse_private_pmd(struct kunit *test)
 static void collapse_shared_pmd(struct kunit *test)
 {
 	soft_test_collapse(test, true);
+}
+
+/*
+ * Another process maps the same memory, and collapses it. retract_page_tables() unlinks
+ * the table of the first process without that process' mmap_lock. The first process may be
+ * moving the memory meanwhile:
+ *
+ *	first process: mremap()			another: MADV_COLLAPSE
+ *	-----------------------			----------------------
+ *	links the VMA at the new address
+ *						copies the pages to a huge page
+ *						unlinks the table at the old address
+ *	finds no table to move
+ */
+static void soft_other(struct stlb_helper *helper)
+{
+	struct soft_test *t = container_of(helper, struct soft_test, helper);
+	unsigned long start = t->run.start;
+
+	if (t->mapped) {
+		t->ret = stlb_syscall(__NR_madvise, start, PMD_SIZE, MADV_COLLAPSE, 0);
+		return;
+	}
+	t->mapped = true;
+	t->ret = vm_mmap(t->run.file, start, PMD_SIZE, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, t->offset);
+	if (t->ret == start)
+		t->ret = get_user(t->val, (u32 __user *)start);
+}
+
+static void soft_collapse_now(struct stlb_late *late)
+{
+	struct soft_test *t = container_of(late, struct soft_test, late);
+
+	/* The collapse notifies as well. */
+	if (!xchg(&t->seen, true) && !stlb_helper_call(&t->helper))
+		t->ret = -ETIMEDOUT;
+}
+
+static void soft_nothing_late(struct stlb_late *late)
+{
+}
+
+static void soft_test_collapse_other(struct kunit *test, bool move)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	unsigned long va, to, at = 0;
+	unsigned int i, held = 0;
+	bool stale;
+	u32 val;
+
+	if (!has_transparent_hugepage())
+		kunit_skip(test, "no transparent huge pages on this CPU");
+	stlb_map_shared_pages(run);
+	for (i = 0; i < stlb_triggers(run); i++) {
+		va = stlb_trigger(run, i);
+		stlb_cpu_write(run, va, 0);
+		KUNIT_ASSERT_EQ(test, 0, dev->ops->write(dev, va, 0x44444440 + i));
+		KUNIT_ASSERT_TRUE(test, dev->ops->holds(dev, va));
+	}
+	run->file = stlb_file_of(run->mm, run->start, &t->offset);
+	KUNIT_ASSERT_NOT_NULL(test, run->file);
+	run->other = stlb_mm_alloc();
+	KUNIT_ASSERT_NOT_NULL(test, run->other);
+	t->helper.mm = run->other;
+	t->helper.fn = soft_other;
+	KUNIT_ASSERT_EQ(test, 0, stlb_helper_start(&t->helper));
+	KUNIT_ASSERT_TRUE(test, stlb_helper_call(&t->helper));
+	KUNIT_ASSERT_EQ(test, 0L, t->ret);
+	KUNIT_EXPECT_EQ(test, t->val, 0x44444440);
+	lru_add_drain_all();
+
+	if (move) {
+		t->late.before = soft_collapse_now;
+		KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run,
+							    soft_nothing_late));
+		to = stlb_mremap(run);
+		KUNIT_ASSERT_TRUE(test, t->seen);
+	} else {
+		KUNIT_ASSERT_TRUE(test, stlb_helper_call(&t->helper));
+		to = run->start;
+	}
+	KUNIT_ASSERT_NE(test, t->ret, (long)-ETIMEDOUT);
+	if (t->ret)
+		kunit_skip(test, "MADV_COLLAPSE of such memory: %ld", t->ret);
+
+	stale = dev->ops->stale(dev, to, to + run->size, &at);
+	for (i = 0; i < stlb_triggers(run); i++) {
+		va = stlb_trigger(run, i);
+		held += move && dev->ops->holds(dev, va);
+		va += to - run->start;
+		KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, va), 0x44444440 + i);
+		if (stale)
+			continue;
+		KUNIT_EXPECT_EQ(test, 0, dev->ops->read(dev, va, &val));
+		KUNIT_EXPECT_EQ(test, val, 0x44444440 + i);
+	}
+	stlb_verdict(test, SOFT_SUITE, stale || held,
+		     "0x%lx is %s by an old page, and %u pages by an old address", at,
+		     stale ? "cached" : "not cached", held);
+}
+
+static void collapse_other_pmd(struct kunit *test)
+{
+	soft_test_collapse_other(test, false);
+}
+
+static void collapse_mremap_pmd(struct kunit *test)
+{
+	soft_test_collapse_other(test, true);
+}
+
+/*
+ * MADV_DONTNEED of all that a table maps unlinks the table, and another thread fills the
+ * memory again before TLBs are invalidated. The table must not be linked again as long as
+ * a TLB may hold what it mapped.
+ */
+static void soft_refill_table(struct stlb_helper *helper)
+{
+	struct soft_test *t = container_of(helper, struct soft_test, helper);
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_leaf leaf;
+
+	t->held = dev->ops->holds(dev, t->run.start + PAGE_SIZE);
+	t->ret = put_user(0x77777777, (u32 __user *)t->run.start);
+	stlb_walk(helper->mm, t->run.start, &leaf);
+	t->seen = leaf.valid;
+	t->reused = t->held && ((unsigned long)leaf.ptep & PAGE_MASK) == t->table;
+}
+
+static void soft_refill_late(struct stlb_late *late)
+{
+	struct soft_test *t = container_of(late, struct soft_test, late);
+
+	if (!stlb_helper_call(&t->helper))
+		t->ret = -ETIMEDOUT;
+}
+
+static void dontneed_refill_table(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	struct stlb_leaf leaf;
+	unsigned long va, at = 0;
+	struct cpumask cpus;
+	bool stale;
+	long ret;
+	u32 val;
+
+	if (!STLB_RECLAIMS_TABLES)
+		kunit_skip(test, "this kernel keeps empty tables");
+	stlb_map_private(run, STLB_PMD, false);
+	for (va = run->start; va < run->start + run->size; va += PAGE_SIZE)
+		stlb_cpu_write(run, va, 0x55555555);
+	for (va = run->start; va < run->start + 4 * PAGE_SIZE; va += PAGE_SIZE)
+		KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, va, &val));
+	stlb_walk(run->mm, run->start, &leaf);
+	KUNIT_ASSERT_EQ(test, leaf.size, PAGE_SIZE);
+	t->table = (unsigned long)leaf.ptep & PAGE_MASK;
+
+	t->helper.mm = run->mm;
+	t->helper.fn = soft_refill_table;
+	KUNIT_ASSERT_EQ(test, 0, stlb_helper_start(&t->helper));
+	KUNIT_ASSERT_EQ(test, 0, stlb_late_register(&t->late, run, soft_refill_late));
+	/* The page allocator of a CPU returns first what was freed there last. */
+	cpumask_copy(&cpus, current->cpus_ptr);
+	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+	set_cpus_allowed_ptr(t->helper.task, cpumask_of(raw_smp_processor_id()));
+	ret = stlb_syscall(__NR_madvise, run->start, run->size, MADV_DONTNEED, 0);
+	set_cpus_allowed_ptr(current, &cpus);
+
+	KUNIT_ASSERT_EQ(test, 0L, ret);
+	KUNIT_ASSERT_TRUE(test, t->late.acted);
+	KUNIT_ASSERT_EQ(test, 0L, t->ret);
+	KUNIT_EXPECT_TRUE(test, t->seen);
+	stale = dev->ops->stale(dev, run->start, run->start + run->size, &at);
+	for (va = run->start; va < run->start + 4 * PAGE_SIZE; va += PAGE_SIZE) {
+		KUNIT_EXPECT_EQ(test, 0, dev->ops->read(dev, va, &val));
+		KUNIT_EXPECT_EQ(test, val, va == run->start ? 0x77777777 : 0);
+	}
+	stlb_verdict(test, SOFT_SUITE, stale || t->reused,
+		     "0x%lx is %s by an old page; filled again while old pages were %s, by the %s table",
+		     at, stale ? "cached" : "not cached", t->held ? "cached" : "gone",
+		     t->reused ? "old" : "new");
+}
+
+/*
+ * Protection keys are enforced by a register of the CPU. The entry of a page says which
+ * key it has, and that it can be written; a device knows no keys, and writes it. This is
+ * how it is, not how it ought to be: see Documentation/mm/secondary_tlb.rst.
+ */
+static void pkey_write_pte(struct kunit *test)
+{
+	struct soft_test *t = test->priv;
+	struct stlb_device *dev = &t->soft.dev;
+	struct stlb_run *run = &t->run;
+	long pkey;
+	int ret;
+	u32 val;
+
+	stlb_map_written(run, STLB_PTE, false);
+	pkey = stlb_syscall(__NR_pkey_alloc, 0, PKEY_DISABLE_WRITE, 0, 0);
+	if (pkey < 0)
+		kunit_skip(test, "this CPU, or this kernel, has no permission overlays: %ld",
+			   pkey);
+	ret = dev->ops->read(dev, run->start, &val) ?:
+	      stlb_syscall(__NR_pkey_mprotect, run->start, PAGE_SIZE,
+			   PROT_READ | PROT_WRITE, pkey);
+	if (!ret) {
+		KUNIT_EXPECT_EQ(test, -EFAULT, put_user(1, (u32 __user *)run->start));
+		KUNIT_EXPECT_EQ(test, 0, dev->ops->write(dev, run->start, 0x44444444));
+		KUNIT_EXPECT_EQ(test, stlb_cpu_read(run, run->start), 0x44444444);
+	}
+	stlb_unmap(run);
+	stlb_syscall(__NR_pkey_free, pkey, 0, 0, 0);
+	KUNIT_EXPECT_EQ(test, 0, ret);
 }
 
 /*
@@ -933,39 +1180,6 @@ static void ksm_replace_pte(struct kunit *test)
 		     t->held ? "holds" : "has forgotten");
 }
 
-static long soft_ioctl(struct soft_test *t, unsigned int cmd, void *arg)
-{
-	void __user *there = (void __user *)t->scratch;
-
-	if (copy_to_user(there, arg, _IOC_SIZE(cmd)))
-		return -EFAULT;
-	return stlb_syscall(__NR_ioctl, t->fd, cmd, t->scratch, 0);
-}
-
-static void soft_uffd_register(struct soft_test *t, unsigned long start,
-			       unsigned long size, u64 mode)
-{
-	struct uffdio_register reg = {
-		.range	= { start, size },
-		.mode	= mode,
-	};
-	struct kunit *test = t->run.test;
-	struct uffdio_api api = { .api = UFFD_API };
-
-	if (!IS_ENABLED(CONFIG_USERFAULTFD))
-		kunit_skip(test, "needs CONFIG_USERFAULTFD");
-	if ((mode & UFFDIO_REGISTER_MODE_WP) &&
-	    !IS_ENABLED(CONFIG_HAVE_ARCH_USERFAULTFD_WP))
-		kunit_skip(test, "this kernel has no write-protection by userfaultfd");
-	t->fd = stlb_syscall(__NR_userfaultfd, 0, 0, 0, 0);
-	KUNIT_ASSERT_GE(test, t->fd, 0);
-	t->scratch = vm_mmap(NULL, 0, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS, 0);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(t->scratch));
-	KUNIT_ASSERT_EQ(test, 0L, soft_ioctl(t, UFFDIO_API, &api));
-	KUNIT_ASSERT_EQ(test, 0L, soft_ioctl(t, UFFDIO_REGISTER, &reg));
-}
-
 /* Another page for the slot that reclaim has just emptied; the device reads it. */
 static void soft_refill(struct stlb_helper *helper)
 {
@@ -973,11 +1187,11 @@ static void soft_refill(struct stlb_helper *helper)
 	struct stlb_device *dev = &t->soft.dev;
 	struct uffdio_copy copy = {
 		.dst	= t->run.start,
-		.src	= t->scratch + PAGE_SIZE,
+		.src	= t->uffd.scratch + PAGE_SIZE,
 		.len	= PAGE_SIZE,
 	};
 
-	t->ret = soft_ioctl(t, UFFDIO_COPY, &copy);
+	t->ret = stlb_uffd_ioctl(&t->uffd, UFFDIO_COPY, &copy);
 	if (!t->ret)
 		t->ret = dev->ops->read(dev, t->run.start, &t->val);
 }
@@ -997,9 +1211,9 @@ static void reclaim_refill_pte(struct kunit *test)
 	stlb_map_private_shm(run, 0xaaaaaaaa);
 	KUNIT_ASSERT_EQ(test, 0, dev->ops->read(dev, run->start, &t->val));
 	KUNIT_ASSERT_EQ(test, t->val, 0xaaaaaaaa);
-	soft_uffd_register(t, run->start, PAGE_SIZE,
-			   UFFDIO_REGISTER_MODE_MISSING);
-	stlb_cpu_write(run, t->scratch + PAGE_SIZE, 0xbbbbbbbb);
+	stlb_uffd_register(run, &t->uffd, run->start, PAGE_SIZE,
+			   UFFDIO_REGISTER_MODE_MISSING, 0);
+	stlb_cpu_write(run, t->uffd.scratch + PAGE_SIZE, 0xbbbbbbbb);
 	t->helper.mm = run->mm;
 	t->helper.fn = soft_refill;
 	KUNIT_ASSERT_EQ(test, 0, stlb_helper_start(&t->helper));
@@ -1090,7 +1304,7 @@ static void soft_uffd_resolve(struct soft_test *t, unsigned long start,
 {
 	struct uffdio_writeprotect wp = { .range = { start, size } };
 
-	KUNIT_ASSERT_EQ(t->run.test, 0L, soft_ioctl(t, UFFDIO_WRITEPROTECT, &wp));
+	KUNIT_ASSERT_EQ(t->run.test, 0L, stlb_uffd_ioctl(&t->uffd, UFFDIO_WRITEPROTECT, &wp));
 }
 
 static void mprotect_batch_pte(struct kunit *test)
@@ -1107,8 +1321,8 @@ static void uffd_batch_pte(struct kunit *test)
 	struct soft_test *t = test->priv;
 
 	soft_map_batch(t);
-	soft_uffd_register(t, t->run.start, 2 * PAGE_SIZE,
-			   UFFDIO_REGISTER_MODE_WP);
+	stlb_uffd_register(&t->run, &t->uffd, t->run.start, 2 * PAGE_SIZE,
+			   UFFDIO_REGISTER_MODE_WP, 0);
 	soft_test_dirty_spreads(test, soft_uffd_resolve,
 				t->run.start, 2 * PAGE_SIZE);
 }
@@ -1141,7 +1355,8 @@ static void uffd_hw_dirty_pte(struct kunit *test)
 	struct soft_test *t = test->priv;
 
 	soft_map_hw_dirty(t);
-	soft_uffd_register(t, t->run.start, PAGE_SIZE, UFFDIO_REGISTER_MODE_WP);
+	stlb_uffd_register(&t->run, &t->uffd, t->run.start, PAGE_SIZE,
+			   UFFDIO_REGISTER_MODE_WP, 0);
 	soft_test_dirty_spreads(test, soft_uffd_resolve, t->run.start, PAGE_SIZE);
 }
 
@@ -1207,7 +1422,7 @@ static int soft_test_init(struct kunit *test)
 	if (!t)
 		return -ENOMEM;
 	test->priv = t;
-	t->fd = -1;
+	t->uffd.fd = -1;
 	init_completion(&t->here);
 	init_completion(&t->go_on);
 	stlb_run_init(&t->run, test);
@@ -1225,11 +1440,7 @@ static void soft_test_exit(struct kunit *test)
 	stlb_helper_stop(&t->helper);
 	if (t->folio)
 		folio_put(t->folio);
-	if (t->fd >= 0)
-		stlb_syscall(__NR_close, t->fd, 0, 0, 0);
-	/* Else it is gone with the thread that had the address space. */
-	if (t->scratch && current->mm == t->run.mm)
-		vm_munmap(t->scratch, 2 * PAGE_SIZE);
+	stlb_uffd_close(&t->run, &t->uffd);
 	stlb_soft_unregister(&t->soft);
 	stlb_run_exit(&t->run);
 }
@@ -1263,6 +1474,10 @@ static struct kunit_case soft_test_cases[] = {
 	KUNIT_CASE(shared_table_dontneed_pmd),
 	KUNIT_CASE(collapse_private_pmd),
 	KUNIT_CASE(collapse_shared_pmd),
+	KUNIT_CASE(collapse_other_pmd),
+	KUNIT_CASE(collapse_mremap_pmd),
+	KUNIT_CASE(dontneed_refill_table),
+	KUNIT_CASE(pkey_write_pte),
 	KUNIT_CASE(mremap_reclaim_pte),
 	KUNIT_CASE(ksm_protect_pte),
 	KUNIT_CASE(ksm_replace_pte),
