@@ -10,7 +10,7 @@
 TIMEOUT=${TIMEOUT:-900}		# seconds for a boot: no boot takes that long that ends
 HANG_TIMEOUT=240			# the same with a case that may hang, at most
 SUITES='secondary_tlb_*'	# these do not mind what else the machine does
-ALONE="smmuv3_sva smmuv3_stall"	# CPUs wait for each other with interrupts off
+ALONE="smmuv3_sva smmuv3_iopf smmuv3_stall"	# CPUs wait for each other with interrupts off
 HANG=smmuv3_hang		# the same, for calls that some kernels never return from
 DMA=smmuv3_edu			# a device, whose 100 ms for a transfer cost nothing
 # One CPU plays the SMMU, and three others race.

@@ -78,13 +78,14 @@ compose_mails()
 # change does not depend on the lines that the skeleton leaves out.
 format_mails()
 {
-	local from=$1 repository=$2 order mail number date
+	local from=$1 repository=$2 order mail number date cover
 	shift 2
 
+	cover=$("$TOP/scripts/cover.pl" "$from")
 	date=$(git --git-dir="$repository" log -1 --format=%at compose)
 	mapfile -t order < <(sed '/^#/d; s/ .*//' "$from/series")
 	GIT_COMMITTER_DATE="@$date +0000" git --git-dir="$repository" \
-		-c branch.compose.description="$(cat "$from/cover")" \
+		-c branch.compose.description="$cover" \
 		format-patch --histogram --cover-letter --cover-from-description=subject \
 		--zero-commit --no-signature --subject-prefix="PATCH $BASE" \
 		"$@" base..compose | while read -r mail; do

@@ -61,7 +61,7 @@ system()
 	shift 2
 
 	sources "$suite" > "$dir.list"
-	mmdebstrap --quiet --variant=apt --include=git,make,sudo "$@" "$suite" "$dir" \
+	mmdebstrap --quiet --variant=apt --include=git,make,sudo,passwd "$@" "$suite" "$dir" \
 		- < "$dir.list" > "$dir.log" 2>&1 || { tail -n 5 "$dir.log"; return 1; }
 	mount -t proc proc "$dir/proc"
 	mount --bind /dev "$dir/dev"
@@ -78,7 +78,7 @@ on()
 	[ -d "$SYSTEMS/$1/clone" ] || skip "there is no such system: see the first test of it"
 	chroot --userspec="$2" "$SYSTEMS/$1" env -i LC_ALL=C HOME=/clone \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-		bash -c "cd /clone && $3"
+		bash -c "cd /clone || exit; $3"
 }
 
 # The mails are those of this machine, and nothing was installed for them.
@@ -118,7 +118,8 @@ check_tree()
 
 @test "Debian 12, as root: what make needs, and the tree of 6.1, while dpkg is locked" {
 	on d12 root "perl -MFcntl -e 'open(F, q(>>), q(/var/lib/dpkg/lock-frontend));
-		fcntl(F, F_SETLK, pack(q(s s x![q] q q i), F_WRLCK, 0, 0, 0, 0)) or die;
+		my \$lock = pack(q(s s x![q] q q i), F_WRLCK, 0, 0, 0, 0);
+		fcntl(F, F_SETLK, \$lock) or die;
 		sleep 90' 3>&- & make tree NEEDS=kernel; wait" > log
 	cat log
 	grep -q 'applying the series to linux-source-6.1 6.1' log

@@ -1048,7 +1048,7 @@ static void unknown_stream_aborts(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, answer == SMMU_MODEL_NO_ANSWER ||
 			  answer == SMMU_MODEL_ABORT);
 	stall_expect_idle(test);
-	stlb_verdict_word(test, STALL_SUITE, answer ? NULL : "hang",
+	stlb_verdict_word(test, STALL_SUITE, answer ? NULL : "stuck",
 			  "an access of an unknown stream %s",
 			  answer ? "is aborted" : "waits for ever");
 }
