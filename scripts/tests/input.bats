@@ -177,6 +177,23 @@ path_without()
 	[ ! -e build/6.1/git ]
 }
 
+@test "a kernel source that is older than what the series was made on is not taken" {
+	local tarball=build/sources/linux-source-6.1.tar.xz
+
+	printf '#!/bin/sh\nexit 1\n' > "$BATS_TEST_TMPDIR/dpkg-query"
+	chmod +x "$BATS_TEST_TMPDIR/dpkg-query"
+	PATH=$BATS_TEST_TMPDIR:$PATH
+	mkdir build/sources
+	touch "$tarball"
+	echo "linux-source-6.1 6.1.1-1" > "$tarball.version"
+	run scripts/source --have
+	[ "$status" = 1 ]
+	echo "linux-source-6.1 6.1.9999-1" > "$tarball.version"
+	run scripts/source --have
+	[ "$status" = 0 ]
+	[[ $output == *"$tarball"*6.1.9999-1 ]]
+}
+
 @test "a kernel source that the archive does not have is not another one" {
 	rm -rf build/7.3
 	path_without 'dpkg*' apt-get apt-cache

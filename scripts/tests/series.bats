@@ -129,6 +129,19 @@ same_hunks()
 	refused 'was edited here after make tree' make export
 }
 
+@test "the cover letter has the numbers of the patches that it names" {
+	local name number
+
+	name=$(sed -n '/^#/!s/^0*\([0-9]*\)-\([^ ]*\)\.patch.*/\2/p' patches/6.1/series | sed -n 5p)
+	number=$(sed -n "s/^0*\([0-9]*\)-$name\.patch.*/\1/p" patches/6.1/series)
+	[ "$number" = 5 ]
+	echo "See {$name}." >> patches/6.1/cover
+	make series
+	grep -q '^See 5\.$' build/6.1/series/0000-cover-letter.patch
+	echo "See {no-such-patch}." >> patches/6.1/cover
+	refused '\{no-such-patch\} names 0 patches of the series, not one' scripts/cover.pl patches/6.1
+}
+
 @test "export leaves the cover letter and what is expected alone" {
 	make tree
 	echo "One word more." >> patches/6.1/cover
