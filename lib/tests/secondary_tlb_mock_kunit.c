@@ -704,7 +704,7 @@ static void mock_test_spurious(struct kunit *test, struct mock_test *t,
 			       enum stlb_level level)
 {
 	unsigned long va = t->run.start + t->run.size - PAGE_SIZE;
-	enum stlb_told told, worst = STLB_TOLD;
+	enum stlb_told result, worst = STLB_TOLD;
 	unsigned int write, missed = 0;
 	long faults;
 
@@ -712,13 +712,13 @@ static void mock_test_spurious(struct kunit *test, struct mock_test *t,
 		mock_arm(t, level);
 		faults = mock_spurious_faults();
 		KUNIT_EXPECT_EQ(test, 0, stlb_page_request(t->run.mm, va, write));
-		told = mock_expect_upgrade(test, &t->mock);
-		worst = max(worst, told);
-		missed += told == STLB_TOLD_LESS;
+		result = mock_expect_upgrade(test, &t->mock);
+		worst = max(worst, result);
+		missed += result == STLB_TOLD_LESS;
 		mock_expect_silent(test, &t->mock);
 		mock_expect_silent(test, &t->pair_only);
 		KUNIT_EXPECT_EQ(test, t->pair_only.nr[STLB_CB_RANGE], 0);
-		if (told != STLB_TOLD_LESS && faults >= 0)
+		if (result != STLB_TOLD_LESS && faults >= 0)
 			KUNIT_EXPECT_EQ(test, mock_spurious_faults(), faults + 1);
 	}
 	stlb_verdict_word(test, MOCK_SUITE, stlb_told_word(worst),

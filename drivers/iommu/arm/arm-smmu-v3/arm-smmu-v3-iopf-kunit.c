@@ -335,7 +335,7 @@ static void remove_keeps_group(struct kunit *test)
 			  "the group is %s", freed ? "freed" : "there");
 }
 
-/* The device that stalls, as it is when firmware says so. */
+/* A device that firmware describes as able to stall */
 static int iopf_enable(struct iopf_test *t)
 {
 	struct arm_smmu_master_domain *master_domain;

@@ -78,7 +78,7 @@ void sva_smmu_mask_events(struct sva_smmu *s, bool mask)
 	wake_up(&s->events_wait);
 }
 
-/* arm_smmu_init_queues(), arm_smmu_setup_irqs(): the event queue, and who handles it. */
+/* arm_smmu_init_queues(), arm_smmu_setup_irqs(): the event queue and its handler. */
 static int sva_init_events(struct sva_smmu *s)
 {
 	struct arm_smmu_queue *q = &s->smmu->evtq.q;
